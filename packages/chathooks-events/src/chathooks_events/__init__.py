@@ -1,0 +1,1 @@
+"""The shared contract of Chathooks: what a delivered event looks like."""

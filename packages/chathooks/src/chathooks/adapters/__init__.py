@@ -1,0 +1,1 @@
+"""One package per driver; nothing outside this folder knows a dialect."""

@@ -1,0 +1,1 @@
+"""SQLite: group commit, SQL beside the code that runs it."""

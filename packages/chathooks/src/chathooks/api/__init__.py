@@ -1,0 +1,1 @@
+"""HTTP routes of the REST API, the error table, OpenAPI."""

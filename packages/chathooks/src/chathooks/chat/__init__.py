@@ -1,0 +1,1 @@
+"""Users, groups, members, messages: what changes chat state and fires events."""

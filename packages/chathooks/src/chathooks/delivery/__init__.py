@@ -1,0 +1,1 @@
+"""From the feed to the endpoints: fan-out, lanes, attempts, log."""

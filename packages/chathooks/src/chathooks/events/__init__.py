@@ -1,0 +1,1 @@
+"""The outbox that chat appends to and the feed that delivery reads."""

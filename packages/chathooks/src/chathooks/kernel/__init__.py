@@ -1,0 +1,1 @@
+"""Small things everything stands on: ids, clock, errors, limits, crypto."""
