@@ -80,7 +80,9 @@ class _LoopTimer:
 class SystemClock:
     """The machine's clocks."""
 
-    def __init__(self, *, anchor_monotonic_ms: int | None = None, anchor_steady_ms: int | None = None) -> None:
+    def __init__(
+        self, *, anchor_monotonic_ms: int | None = None, anchor_steady_ms: int | None = None
+    ) -> None:
         """Anchor the steady clock: at `anchor_monotonic_ms` (boot time, ms) it read `anchor_steady_ms`.
 
         Without an anchor the steady clock starts at today's wall time.

@@ -1,0 +1,7 @@
+"""A SQLite transaction: the ports of apps, chat, events, webhooks and deliveries on one connection."""
+
+from chathooks.adapters.sqlite.feed import FeedPart
+
+
+class SqliteTransaction(FeedPart):
+    """One class, so that a command may change chat state and append events in the same transaction."""

@@ -1,0 +1,78 @@
+"""The words of the delivery engine: states, ids, and what the feed says of webhooks."""
+
+from enum import IntEnum
+
+import msgspec
+
+_ID_PREFIX = "dlv"
+_ID_INTEGER_DIGITS_MAX = 18
+
+
+class State(IntEnum):
+    """Where a delivery stands, as stored. Source: delivery contract §2."""
+
+    PENDING = 0
+    """Waits for its first attempt (or, in an ordered lane, for its stream)."""
+    IN_FLIGHT = 1
+    RETRYING = 2
+    """Waits for its next attempt."""
+    DELIVERED = 3
+    FAILED = 4
+    EXPIRED = 5
+    CANCELLED = 6
+    HELD = 7
+    """Waits for an earlier event of its stream in an ordered lane; shown as pending."""
+
+    @property
+    def shown(self) -> str:
+        """The state's name in the API."""
+        return "pending" if self is State.HELD else self.name.lower()
+
+
+LIVE_STATES = frozenset({State.PENDING, State.IN_FLIGHT, State.RETRYING, State.HELD})
+
+
+def delivery_id(lane: int, number: int) -> str:
+    """Public id of a delivery: lane and number say which it is, so no index has to find it."""
+    return f"{_ID_PREFIX}_{lane}_{number}"
+
+
+def parse_delivery_id(text: str) -> tuple[int, int] | None:
+    """Lane and number of a delivery id, or None where it is not one."""
+    parts = text.split("_")
+    if len(parts) != 3 or parts[0] != _ID_PREFIX:
+        return None
+    lane, number = parts[1], parts[2]
+    for digits in (lane, number):
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= _ID_INTEGER_DIGITS_MAX):
+            return None
+    return int(lane), int(number)
+
+
+class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook's state after a change, as an entry of the feed (delivery contract §3.1)."""
+
+    lane: int
+    webhook_id: str
+    enabled: bool
+    deleted: bool
+    ordered: bool
+    triggers: tuple[int, ...]
+
+
+class AttemptDetail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is kept of an attempt besides its status: stored as JSON, times in ms."""
+
+    dns: float = 0.0
+    connect: float = 0.0
+    tls: float = 0.0
+    first_byte: float = 0.0
+    total: float = 0.0
+    ip: str | None = None
+    http: str | None = None
+    reused: bool = False
+    """A kept connection served it."""
+    resent: bool = False
+    """The kept connection closed unanswered and the request was sent once more (§3.2)."""
+    note: str | None = None
+    """The transport's own words on a failure."""

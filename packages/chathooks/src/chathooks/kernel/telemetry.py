@@ -1,0 +1,77 @@
+"""Metrics, by name. Each is documented in docs/reference/metrics.md."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 2.5, 5.0)
+
+STORE_BATCH_COMMANDS = Histogram(
+    "chathooks_store_batch_commands",
+    "Commands per committed batch",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+    registry=REGISTRY,
+)
+STORE_COMMIT_SECONDS = Histogram(
+    "chathooks_store_commit_seconds",
+    "Time a commit waited for the disk",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+HTTP_REQUESTS = Counter(
+    "chathooks_http_requests_total",
+    "API requests by method and status",
+    ["method", "status"],
+    registry=REGISTRY,
+)
+HTTP_SECONDS = Histogram(
+    "chathooks_http_request_seconds",
+    "Time to answer API requests",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+EVENTS_FANNED_OUT = Counter(
+    "chathooks_events_fanned_out_total", "Events read from the feed by fan-out", registry=REGISTRY
+)
+DELIVERIES_CREATED = Counter(
+    "chathooks_deliveries_created_total", "Deliveries made by fan-out", registry=REGISTRY
+)
+DELIVERIES_ENDED = Counter(
+    "chathooks_deliveries_ended_total",
+    "Deliveries by final state",
+    ["state"],
+    registry=REGISTRY,
+)
+ATTEMPTS = Counter(
+    "chathooks_attempts_total", "Attempts by outcome", ["outcome"], registry=REGISTRY
+)
+ATTEMPT_SECONDS = Histogram(
+    "chathooks_attempt_seconds", "Duration of attempts", buckets=_SECONDS, registry=REGISTRY
+)
+DELIVERY_LAG_SECONDS = Histogram(
+    "chathooks_delivery_lag_seconds",
+    "From an event's commit to the start of its first attempt",
+    buckets=(*_SECONDS, 10.0, 30.0, 60.0, 300.0, 3600.0),
+    registry=REGISTRY,
+)
+ATTEMPTS_IN_FLIGHT = Gauge("chathooks_attempts_in_flight", "Attempts in flight", registry=REGISTRY)
+OUTBOX_AGE_SECONDS = Gauge(
+    "chathooks_outbox_age_seconds",
+    "Age of the oldest event that was not fanned out yet",
+    registry=REGISTRY,
+)
+OUTBOX_WAITING = Gauge(
+    "chathooks_outbox_waiting", "Feed entries that were not fanned out yet", registry=REGISTRY
+)
+WEBHOOK_BACKLOG = Gauge(
+    "chathooks_webhook_backlog",
+    "Deliveries waiting, for the webhooks that lag most (at most 100)",
+    ["app", "webhook"],
+    registry=REGISTRY,
+)
+WEBHOOK_LAG_SECONDS = Gauge(
+    "chathooks_webhook_lag_seconds",
+    "Age of the oldest waiting delivery, for the webhooks that lag most (at most 100)",
+    ["app", "webhook"],
+    registry=REGISTRY,
+)
