@@ -32,13 +32,13 @@ class Notifying(Protocol):
         """Tell subscribers of `topic` after the commit; once per topic and key and commit."""
 
 
-TxT = TypeVar("TxT", contravariant=True)
+TxT_co = TypeVar("TxT_co", covariant=True)
 
 
-class Store(Protocol[TxT]):
-    """A store whose transactions are of type `TxT`."""
+class Store(Protocol[TxT_co]):
+    """A store whose transactions are of type `TxT_co`."""
 
-    async def write(self, command: Callable[[TxT], Awaitable[T]]) -> T:
+    async def write(self, command: Callable[[TxT_co], Awaitable[T]]) -> T:
         """Run `command` in a transaction and answer once its changes are durable.
 
         Raises:
@@ -46,7 +46,7 @@ class Store(Protocol[TxT]):
             StoreUnavailable: the store could not run or keep it; nothing was changed.
         """
 
-    async def read(self, query: Callable[[TxT], Awaitable[T]]) -> T:
+    async def read(self, query: Callable[[TxT_co], Awaitable[T]]) -> T:
         """Run `query` on a consistent view of what is committed. Raises as `write` does."""
 
     def subscribe(self, topic: Topic, listener: Callable[[int], None]) -> None:
