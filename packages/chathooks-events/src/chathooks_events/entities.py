@@ -23,7 +23,7 @@ GroupType: TypeAlias = Literal["public", "private", "password"]
 ModerationStatus: TypeAlias = Literal["pending", "approved", "disapproved", "flagged"]
 
 
-class User(Wire, kw_only=True):
+class User(Wire, frozen=True, kw_only=True):
     """A user. The relation fields (`blockedByMe`, …) are set only when somebody looks at the user."""
 
     uid: str
@@ -44,10 +44,9 @@ class User(Wire, kw_only=True):
     blocked_by_me_at: UnixSeconds | None = None
     has_blocked_me: bool | None = None
     blocked_at: UnixSeconds | None = None
-    auth_token: str | None = None
 
 
-class Member(User, kw_only=True):
+class Member(User, frozen=True, kw_only=True):
     """A user as member of a group, or as banned from it (`isBanned`, `bannedAt`)."""
 
     scope: Scope | None = None
@@ -56,14 +55,14 @@ class Member(User, kw_only=True):
     banned_at: UnixSeconds | None = None
 
 
-class MemberWithNewScope(User, kw_only=True):
+class MemberWithNewScope(User, frozen=True, kw_only=True):
     """A member whose scope has changed, with the scope before and after."""
 
     scope: Scope
     old_scope: Scope
 
 
-class Group(Wire, kw_only=True):
+class Group(Wire, frozen=True, kw_only=True):
     """A group. `hasJoined`, `scope` and `joinedAt` speak of the user who looks at it."""
 
     guid: str
@@ -87,7 +86,7 @@ class Group(Wire, kw_only=True):
     updated_by: str | None = None
 
 
-class Attachment(Wire, kw_only=True):
+class Attachment(Wire, frozen=True, kw_only=True):
     """A file of a message. `size` is in bytes."""
 
     url: UrlReference
@@ -97,7 +96,7 @@ class Attachment(Wire, kw_only=True):
     size: Count | None = None
 
 
-class ReactionCount(Wire, kw_only=True):
+class ReactionCount(Wire, frozen=True, kw_only=True):
     """How often a message got one reaction."""
 
     reaction: str
@@ -105,7 +104,7 @@ class ReactionCount(Wire, kw_only=True):
     reacted_by_me: bool | None = None
 
 
-class Reaction(Wire, kw_only=True):
+class Reaction(Wire, frozen=True, kw_only=True):
     """One user's reaction to a message."""
 
     id: str
@@ -116,38 +115,38 @@ class Reaction(Wire, kw_only=True):
     reacted_by: User
 
 
-class RuleReference(Wire, kw_only=True):
+class RuleReference(Wire, frozen=True, kw_only=True):
     """The moderation rule that decided."""
 
     id: str
 
 
-class MessageModeration(Wire, kw_only=True):
+class MessageModeration(Wire, frozen=True, kw_only=True):
     """What moderation says of a message; `rule` where a rule refused it."""
 
     status: ModerationStatus
     rule: RuleReference | None = None
 
 
-class UserEntity(Wire, kw_only=True, tag="user", tag_field="entityType"):
+class UserEntity(Wire, frozen=True, kw_only=True, tag="user", tag_field="entityType"):
     """A user in a role of `entities`."""
 
     entity: User
 
 
-class GroupEntity(Wire, kw_only=True, tag="group", tag_field="entityType"):
+class GroupEntity(Wire, frozen=True, kw_only=True, tag="group", tag_field="entityType"):
     """A group in a role of `entities`."""
 
     entity: Group
 
 
-class MessageEntity(Wire, kw_only=True, tag="message", tag_field="entityType"):
+class MessageEntity(Wire, frozen=True, kw_only=True, tag="message", tag_field="entityType"):
     """A message in a role of `entities`: what an action message is about."""
 
     entity: "Message"
 
 
-class CallEntity(Wire, kw_only=True, tag="call", tag_field="entityType"):
+class CallEntity(Wire, frozen=True, kw_only=True, tag="call", tag_field="entityType"):
     """A call session in a role of `entities`."""
 
     entity: "CallSession"
@@ -156,7 +155,7 @@ class CallEntity(Wire, kw_only=True, tag="call", tag_field="entityType"):
 Entity: TypeAlias = UserEntity | GroupEntity | MessageEntity | CallEntity
 
 
-class Entities(Wire, kw_only=True):
+class Entities(Wire, frozen=True, kw_only=True):
     """Who and what a message involves. Actions and calls use `by`, `on` and `for`, the others sender and receiver."""
 
     sender: Entity | None = None
@@ -166,7 +165,7 @@ class Entities(Wire, kw_only=True):
     for_: Entity | None = msgspec.field(default=None, name="for")
 
 
-class MessageData(Wire, kw_only=True):
+class MessageData(Wire, frozen=True, kw_only=True):
     """The content of a message. Which fields are set depends on the message's category and type."""
 
     text: str | None = None
@@ -187,14 +186,14 @@ class MessageData(Wire, kw_only=True):
     moderation: MessageModeration | None = None
 
 
-class MyReceipt(Wire, kw_only=True):
+class MyReceipt(Wire, frozen=True, kw_only=True):
     """When the user who looks at a message got and read it."""
 
     delivered_at: UnixSeconds | None = None
     read_at: UnixSeconds | None = None
 
 
-class Message(Wire, kw_only=True):
+class Message(Wire, frozen=True, kw_only=True):
     """A message; `id` is a decimal number as string and grows with time."""
 
     id: str
@@ -226,7 +225,7 @@ class Message(Wire, kw_only=True):
     quoted_message: "Message | None" = None
 
 
-class DeletedMessage(Wire, kw_only=True):
+class DeletedMessage(Wire, frozen=True, kw_only=True):
     """A message after its deletion: no text. A permanent deletion leaves the required fields alone."""
 
     id: str
@@ -276,48 +275,42 @@ class DeletedMessage(Wire, kw_only=True):
         )
 
 
-class UserConversation(
-    Wire, kw_only=True, tag="user", tag_field="conversationType"
-):
-    """A conversation with a user. `unreadMessageCount` is a decimal number as string."""
+class ConversationState(Wire, frozen=True, kw_only=True):
+    """What conversations with a user and in a group share. `unreadMessageCount` is a decimal number as string."""
 
     conversation_id: str
-    conversation_with: User
     unread_message_count: str | None = None
+    unread_mentions_count: Count | None = None
+    last_read_message_id: str | None = None
+    latest_message_id: str | None = None
     last_message: Message | None = None
     tags: Sequence[str] | None = None
     created_at: UnixSeconds | None = None
     updated_at: UnixSeconds | None = None
-    unread_mentions_count: Count | None = None
-    last_read_message_id: str | None = None
-    latest_message_id: str | None = None
     pinned_at: UnixSeconds | None = None
     pinned_by: str | None = None
+
+
+class UserConversation(
+    ConversationState, frozen=True, kw_only=True, tag="user", tag_field="conversationType"
+):
+    """A conversation with a user, as one of the two sees it."""
+
+    conversation_with: User
 
 
 class GroupConversation(
-    Wire, kw_only=True, tag="group", tag_field="conversationType"
+    ConversationState, frozen=True, kw_only=True, tag="group", tag_field="conversationType"
 ):
-    """A conversation in a group. `unreadMessageCount` is a decimal number as string."""
+    """A conversation in a group, as a member sees it."""
 
-    conversation_id: str
     conversation_with: Group
-    unread_message_count: str | None = None
-    last_message: Message | None = None
-    tags: Sequence[str] | None = None
-    created_at: UnixSeconds | None = None
-    updated_at: UnixSeconds | None = None
-    unread_mentions_count: Count | None = None
-    last_read_message_id: str | None = None
-    latest_message_id: str | None = None
-    pinned_at: UnixSeconds | None = None
-    pinned_by: str | None = None
 
 
 Conversation: TypeAlias = UserConversation | GroupConversation
 
 
-class CallSession(Wire, kw_only=True):
+class CallSession(Wire, frozen=True, kw_only=True):
     """A ringing or running call, as `data.entities.on.entity` of a call message (`sessionid` is the wire name)."""
 
     sessionid: str
@@ -336,7 +329,7 @@ class CallSession(Wire, kw_only=True):
     ws_channel: dict[str, Any] | None = None
 
 
-class CallData(Wire, kw_only=True):
+class CallData(Wire, frozen=True, kw_only=True):
     """The content of a call message; `action` is the state that the call is in now."""
 
     action: str
@@ -344,7 +337,7 @@ class CallData(Wire, kw_only=True):
     metadata: JsonObject | None = None
 
 
-class Call(Wire, kw_only=True):
+class Call(Wire, frozen=True, kw_only=True):
     """A call as the message that tells of it. `sender` is who acted."""
 
     id: str

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from chathooks_events.wire import Count, JsonObject, ReceiverType, UnixSeconds, Url, Wire
+from chathooks_events.wire import Count, ReceiverType, UnixSeconds, Url, Wire
 
 RESPONSE_BODY_BYTES_MAX = 2048
 
@@ -15,7 +15,7 @@ FailureCategory: TypeAlias = Literal[
 ContentType: TypeAlias = Literal["text", "image", "video", "audio", "file"]
 
 
-class ModerationRule(Wire, kw_only=True):
+class ModerationRule(Wire, frozen=True, kw_only=True):
     """A rule, as it stood when it judged the message (`revisionId`)."""
 
     id: str
@@ -25,14 +25,14 @@ class ModerationRule(Wire, kw_only=True):
     blocked_at: UnixSeconds | None = None
 
 
-class ModerationThreshold(Wire, kw_only=True):
+class ModerationThreshold(Wire, frozen=True, kw_only=True):
     """The confidence from which a condition applies."""
 
     comparison: str
     percent: float
 
 
-class ModerationCondition(Wire, kw_only=True):
+class ModerationCondition(Wire, frozen=True, kw_only=True):
     """One condition of a rule."""
 
     id: str
@@ -54,14 +54,14 @@ class ModerationCondition(Wire, kw_only=True):
     threshold: ModerationThreshold | None = None
 
 
-class ModerationMatch(Wire, kw_only=True):
+class ModerationMatch(Wire, frozen=True, kw_only=True):
     """A rule that applied to the message, and the condition that made it apply."""
 
     rule: ModerationRule
     condition: ModerationCondition | None = None
 
 
-class ModeratedResource(Wire, kw_only=True):
+class ModeratedResource(Wire, frozen=True, kw_only=True):
     """The message that was judged, without its content."""
 
     id: str
@@ -74,7 +74,7 @@ class ModeratedResource(Wire, kw_only=True):
     sent_at: UnixSeconds
 
 
-class EngineRequest(Wire, kw_only=True):
+class EngineRequest(Wire, frozen=True, kw_only=True):
     """The request to the engine. `url` comes without its query; `bodyBytes` is a size in bytes."""
 
     url: Url
@@ -83,7 +83,7 @@ class EngineRequest(Wire, kw_only=True):
     basic_auth_sent: bool
 
 
-class EngineFailureContext(Wire, kw_only=True):
+class EngineFailureContext(Wire, frozen=True, kw_only=True):
     """Which engine failed, for which rule and condition, and what the setting does then."""
 
     engine: Literal["openai", "custom_api"]
@@ -95,7 +95,7 @@ class EngineFailureContext(Wire, kw_only=True):
     openai_request_id: str | None = None
 
 
-class EngineFailure(Wire, kw_only=True):
+class EngineFailure(Wire, frozen=True, kw_only=True):
     """One failed question to an engine. `responseBody` is cut at 2,048 bytes; `timeoutMs` is in milliseconds."""
 
     category: FailureCategory
@@ -105,5 +105,5 @@ class EngineFailure(Wire, kw_only=True):
     http_status: int | None = None
     response_body: str | None = None
     response_body_truncated: bool
-    validation_errors: Sequence[JsonObject | str] | None = None
+    validation_errors: Sequence[str] | None = None
     context: EngineFailureContext

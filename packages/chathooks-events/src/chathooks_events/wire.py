@@ -10,15 +10,15 @@ UnixSeconds: TypeAlias = Annotated[int, msgspec.Meta(ge=0, description="Unix tim
 UnixMilliseconds: TypeAlias = Annotated[int, msgspec.Meta(ge=0, description="Unix time in ms.")]
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 Url: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uri"})]
-UrlReference: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uri-reference"})]
+UrlReference: TypeAlias = Annotated[
+    str, msgspec.Meta(extra_json_schema={"format": "uri-reference"})
+]
 IsoDateTime: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 ReceiverType: TypeAlias = Literal["user", "group"]
 JsonObject: TypeAlias = dict[str, Any]
 
 
-class Wire(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", gc=False
-):
+class Wire(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", gc=False):
     """A JSON object: attributes in snake_case, wire names in camelCase, absent values left out (never null).
 
     Values are trees, so they need no garbage collection, and frozen, so that one value may be part of many.
