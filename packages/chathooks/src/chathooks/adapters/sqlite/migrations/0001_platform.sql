@@ -92,7 +92,8 @@ CREATE TABLE lanes (
     triggers TEXT NOT NULL,                -- JSON array of trigger numbers
     next_number INTEGER NOT NULL,          -- of the next delivery
     cursor INTEGER NOT NULL,               -- deliveries from here on were never claimed
-    head INTEGER NOT NULL                  -- every first attempt below it has ended
+    head INTEGER NOT NULL,                 -- every first attempt below it has ended
+    withdrawn TEXT NOT NULL DEFAULT '{}'   -- JSON: trigger number (0: all) -> deliveries below were cancelled
 );
 
 CREATE TABLE deliveries (
@@ -116,6 +117,7 @@ CREATE TABLE cancellations (
     cancellation INTEGER PRIMARY KEY,
     lane INTEGER NOT NULL,
     trigger_number INTEGER,                -- NULL: all
+    from_number INTEGER NOT NULL,          -- done below
     below_number INTEGER NOT NULL
 );
 

@@ -1,0 +1,188 @@
+"""The engine's port on SQLite."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from chathooks.adapters.sqlite.connection import TransactionPart
+from chathooks.adapters.sqlite.statements import statements
+from chathooks.delivery.queue import (
+    Candidate,
+    EndedAttempt,
+    FeedEntry,
+    LaneRow,
+    NewDelivery,
+    Settled,
+    Sweep,
+    WebhookRow,
+)
+from chathooks.delivery.records import LIVE_STATES, State
+
+_SQL = statements("deliveries.sql")
+_CLAIM_ONE = _SQL["claim_one"]
+_CLAIM_DUE = _SQL["claim_due"]
+_triggers = msgspec.json.Decoder(list[int])
+_withdrawn = msgspec.json.Decoder(dict[int, int])
+
+
+class DeliveryPart(TransactionPart):
+    """See `chathooks.delivery.queue.DeliveryTransaction`."""
+
+    async def fanout_position(self) -> int:
+        return int(self._one(_SQL["fanout_position"])[0])
+
+    async def read_feed(self, after: int, limit: int) -> list[FeedEntry]:
+        return list(map(FeedEntry._make, self._all(_SQL["read_feed"], (after, limit))))
+
+    async def save_fanout_position(self, position: int) -> None:
+        self._run(_SQL["save_fanout_position"], (position,))
+
+    async def load_lanes(self) -> list[LaneRow]:
+        return [
+            LaneRow(
+                lane,
+                app,
+                bool(enabled),
+                bool(ordered),
+                frozenset(_triggers.decode(triggers)),
+                next_number,
+                cursor,
+                head,
+                _withdrawn.decode(withdrawn),
+            )
+            for lane, app, enabled, ordered, triggers, next_number, cursor, head, withdrawn in self._all(
+                _SQL["load_lanes"]
+            )
+        ]
+
+    async def save_lane(self, row: LaneRow) -> None:
+        self._run(
+            _SQL["save_lane"],
+            (
+                row.lane,
+                row.app,
+                row.enabled,
+                row.ordered,
+                msgspec.json.encode(sorted(row.triggers)).decode(),
+                row.next_number,
+                row.cursor,
+                row.head,
+                msgspec.json.encode(row.withdrawn).decode(),
+            ),
+        )
+
+    async def insert_deliveries(self, rows: Sequence[NewDelivery]) -> None:
+        self._run_many(_SQL["insert_delivery"], rows)
+
+    async def streams_busy(self, lane: int, streams: Sequence[int]) -> set[int]:
+        return {s for s in streams if self._one(_SQL["stream_busy"], (lane, s)) is not None}
+
+    async def waiting_at_cursor(self, lane: int, cursor: int, limit: int) -> list[Candidate]:
+        rows = self._all(_SQL["waiting_at_cursor"], (lane, cursor, limit))
+        return list(map(Candidate._make, rows))
+
+    async def waiting_due(
+        self, lane: int, now: int, limit: int, *, replays_only: bool
+    ) -> list[Candidate]:
+        rows = self._all(_SQL["waiting_due"], (lane, now, int(replays_only), limit))
+        return list(map(Candidate._make, rows))
+
+    async def claim(self, claimed: Sequence[Candidate]) -> None:
+        due = [(item.lane, item.number) for item in claimed if item.due]
+        first = [(item.lane, item.number) for item in claimed if not item.due]
+        if due:
+            self._run_many(_CLAIM_DUE, due)
+        if first:
+            lane, low = first[0]
+            high = first[-1][1]
+            if high - low + 1 == len(first):
+                self._run(_SQL["claim_range"], (lane, low, high))
+            else:
+                self._run_many(_CLAIM_ONE, first)
+
+    async def count_held(self, lane: int, start: int, stop: int) -> int:
+        return int(self._one(_SQL["count_held"], (lane, start, stop))[0])
+
+    async def next_due(self, lane: int, *, replays_only: bool) -> int | None:
+        row = self._one(_SQL["next_due"], (lane, int(replays_only)))
+        return None if row is None else int(row[0])
+
+    async def save_progress(self, rows: Sequence[tuple[int, int, int, int]]) -> None:
+        self._run_many(_SQL["save_progress"], rows)
+
+    async def record_attempts(self, rows: Sequence[EndedAttempt]) -> None:
+        self._run_many(_SQL["record_attempt"], rows)
+
+    async def settle(self, rows: Sequence[Settled]) -> None:
+        self._run_many(_SQL["settle"], rows)
+
+    async def held_at_head(self, lane: int, stream: int) -> int | None:
+        row = self._one(_SQL["held_at_head"], (lane, stream))
+        return row[0] if row is not None and row[1] == State.HELD else None
+
+    async def release(self, lane: int, number: int, due_at: int | None) -> None:
+        self._run(_SQL["release"], (due_at, lane, number))
+
+    async def add_sweep(self, lane: int, trigger_number: int | None, below: int) -> None:
+        self._run(_SQL["add_sweep"], (lane, trigger_number, below))
+
+    async def load_sweeps(self) -> list[Sweep]:
+        return list(map(Sweep._make, self._all(_SQL["load_sweeps"])))
+
+    async def sweep(self, sweep: Sweep, below: int) -> list[tuple[int, int | None, int]]:
+        return self._all(
+            _SQL["sweep"], (sweep.lane, sweep.from_number, below, sweep.trigger_number)
+        )
+
+    async def swept(self, sweep: Sweep, below: int) -> None:
+        if below >= sweep.below_number:
+            self._run(_SQL["drop_sweep"], (sweep.cancellation,))
+        else:
+            self._run(_SQL["swept"], (below, sweep.cancellation))
+
+    async def interrupted(self) -> list[Candidate]:
+        found = list(map(Candidate._make, self._all(_SQL["interrupted_first"])))
+        for lane, earliest, _ in self._all(_SQL["lanes_due"]):
+            if earliest == 0:
+                found += map(Candidate._make, self._all(_SQL["interrupted_due"], (lane,)))
+        return found
+
+    async def lanes_due(self) -> list[tuple[int, int, int]]:
+        return self._all(_SQL["lanes_due"])
+
+    async def lanes_held(self) -> list[tuple[int, int]]:
+        return self._all(_SQL["lanes_held"])
+
+    async def webhook_config(self, lane: int) -> WebhookRow | None:
+        row = self._one(_SQL["webhook_config"], (lane,))
+        return None if row is None else WebhookRow._make(row)
+
+    async def oldest_waiting(self, lane: int, cursor: int) -> int | None:
+        row = self._one(_SQL["oldest_waiting"], (lane, cursor))
+        return None if row is None else int(row[0])
+
+    async def outbox_waiting(self, position: int) -> tuple[int, int | None]:
+        waiting, oldest = self._one(_SQL["outbox_waiting"], (position,))
+        return max(0, waiting or 0), oldest
+
+    async def prune_deliveries(self, lane: int, before_ms: int, limit: int) -> int:
+        # Rows are in number order, which is the order of age: only the oldest are looked at.
+        keys = [
+            (lane, number)
+            for number, state, created_at in self._all(_SQL["oldest_of_lane"], (lane, limit))
+            if created_at < before_ms and state not in LIVE_STATES
+        ]
+        self._run_many(_SQL["prune_attempts"], keys)
+        self._run_many(_SQL["prune_delivery"], keys)
+        return len(keys)
+
+    async def prune_feed(self, before_ms: int, below: int, limit: int) -> int:
+        return self._run(_SQL["prune_feed"], (before_ms, below, limit)).rowcount
+
+    async def oldest_kept_position(self) -> int | None:
+        found = [
+            row[0]
+            for (lane,) in self._all(_SQL["lane_keys"])
+            if (row := self._one(_SQL["oldest_in_lane"], (lane,))) is not None
+        ]
+        return min(found, default=None)

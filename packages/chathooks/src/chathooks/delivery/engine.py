@@ -1,0 +1,494 @@
+"""The delivery engine: from the feed to the endpoints, in cycles.
+
+A cycle is one transaction: it records the attempts that ended, fans out the next entries of the feed, cancels
+what was withdrawn, and claims deliveries for lanes that have room. After its commit the claimed attempts begin,
+and memory is brought to where the store is; nothing in memory changes before.
+
+    feed --fan-out--> pending --claim--> in_flight --attempt--> delivered | failed | retrying --due--> claim …
+
+What a crash does at each step:
+- before the commit: the cycle never was; attempts that ended are lost to memory and count as in flight;
+- after the commit, before or during an attempt, or before its record: the delivery is stored as in flight.
+  The next start writes the attempt down as interrupted and makes another at once; it uses up no retry. This is
+  the only way in which an acknowledged delivery is sent again (delivery contract §3.2).
+While the store cannot record, ended attempts stay in memory and keep their lanes' slots, so nothing piles up.
+
+Who goes next: lanes with work stand in line and take turns; a turn claims at most what the lane's own
+concurrency and its fair share of the process allow (`lanes`). Due times sit in an index, and one timer waits for
+the earliest.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from chathooks.delivery.claims import Claim, Moment, end_unsent, take_turn
+from chathooks.delivery.fanout import Fanout, Step
+from chathooks.delivery.lanes import Lane, Lanes
+from chathooks.delivery.outcome import classify
+from chathooks.delivery.payload import Endpoint, build, prepare
+from chathooks.delivery.policy import RETRY_SCHEDULE_MS
+from chathooks.delivery.queue import Candidate, DeliveryTransaction, Settled, Sweep
+from chathooks.delivery.recording import Ended, Recorded, record, recover
+from chathooks.delivery.records import State
+from chathooks.egress.client import EgressClient, Exchange
+from chathooks.egress.guard import TargetPolicy
+from chathooks.kernel import telemetry
+from chathooks.kernel.clock import Clock, Timer
+from chathooks.kernel.crypto import SecretBox
+from chathooks.kernel.errors import StoreUnavailable
+from chathooks.kernel.transactions import Store, Topic
+
+ATTEMPT_TIMEOUT_S = 2.0
+"""From the start of an attempt to the arrival of the answer's headers (delivery contract §2)."""
+EXPIRY_HOURS = 72
+BACKLOG_MAX = 1_000_000
+"""Deliveries that may wait per webhook."""
+RECORDS_PER_CYCLE_MAX = 512
+TURNS_PER_CYCLE_MAX = 256
+CLAIMS_PER_CYCLE_MAX = 256
+SWEEP_NUMBERS_PER_CYCLE = 2_000
+STORE_RETRY_MS = 500
+"""Pause after a cycle that the store could not keep."""
+ENDPOINTS_CACHED_MAX = 20_000
+
+_MS_PER_HOUR = 3_600_000
+_MS_PER_S = 1000
+
+log = structlog.get_logger("delivery")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineLimits:
+    """What an operator may set of the engine."""
+
+    timeout_s: float = ATTEMPT_TIMEOUT_S
+    retry_schedule_ms: tuple[int, ...] = RETRY_SCHEDULE_MS
+    expiry_ms: int = EXPIRY_HOURS * _MS_PER_HOUR
+    backlog_max: int = BACKLOG_MAX
+
+
+@dataclass(slots=True)
+class _Cycle:
+    """One cycle: what it was given, and what its transaction did."""
+
+    ended: list[Ended]
+    turns: list[Lane]
+    recorded: Recorded = field(default_factory=Recorded)
+    step: Step | None = None
+    claims: list[Claim] = field(default_factory=list)
+    starved: list[Lane] = field(default_factory=list)
+    """Lanes that had no room among all attempts, or whose turn came after the cycle was full."""
+    sweep: Sweep | None = None
+    swept: list[Settled] = field(default_factory=list)
+    swept_parked: int = 0
+
+
+class Engine:
+    """Delivers what the feed holds. `await start()`, later `await stop()`."""
+
+    def __init__(
+        self,
+        *,
+        store: Store[DeliveryTransaction],
+        clock: Clock,
+        client: EgressClient,
+        box: SecretBox,
+        targets: TargetPolicy,
+        limits: EngineLimits,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._client = client
+        self._box = box
+        self._targets = targets
+        self._limits = limits
+        self.fanout = Fanout(backlog_max=limits.backlog_max)
+        self.lanes = Lanes()
+        self._position = 0
+        self._feed_waits = True
+        self._sweeps: deque[Sweep] = deque()
+        self._ended: deque[Ended] = deque()
+        self._endpoints: dict[int, Endpoint] = {}
+        self._bell = asyncio.Event()
+        self._due_timer: Timer | None = None
+        self._pause_timer: Timer | None = None
+        self._paused = False
+        self._stopping = False
+        self._idle = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    # -- start and stop ----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Recover what a crash left in flight, take up the backlog, begin to deliver."""
+        now, wall = self._clock.steady_ms(), self._clock.wall_ms()
+        self._store.subscribe(Topic.FEED, self._on_feed)
+        self._store.subscribe(Topic.WEBHOOK, self._on_webhook)
+        self._store.subscribe(Topic.REPLAY, self._on_replay)
+        recovered = await self._store.write(lambda tx: recover(tx, now, wall))
+        if recovered:
+            log.info("interrupted attempts are made again", count=recovered)
+        await self._store.write(self._load)
+        for subscription in self.fanout.subscriptions.lanes.values():
+            if subscription.backlog > 0:
+                self.lanes.want_turn(self.lanes.of(subscription))
+        self._bell.set()
+        self._task = asyncio.create_task(self._run(), name="delivery-engine")
+
+    async def _load(self, tx: DeliveryTransaction) -> None:
+        self._position = await tx.fanout_position()
+        rows = await tx.load_lanes()
+        subscriptions = self.fanout.subscriptions
+        subscriptions.load(rows)
+        for lane, due_at, entries in await tx.lanes_due():
+            subscription = subscriptions.lanes[lane]
+            subscription.parked += entries
+            self.lanes.due_at(self.lanes.of(subscription), due_at)
+        for lane, held in await tx.lanes_held():
+            subscriptions.lanes[lane].parked += held
+        self._sweeps.extend(await tx.load_sweeps())
+        await tx.save_progress([(r.next_number, r.cursor, r.cursor, r.lane) for r in rows])
+
+    async def stop(self) -> None:
+        """Begin no more attempts, let running ones end and record them; the rest stays stored."""
+        self._stopping = True
+        self._bell.set()
+        if self._task is not None:
+            await self._task
+        for timer in (self._due_timer, self._pause_timer):
+            if timer is not None:
+                timer.cancel()
+
+    # -- what rings the bell -----------------------------------------------------------------------------
+
+    def _on_feed(self, _key: int) -> None:
+        self._feed_waits = True
+        self._bell.set()
+
+    def _on_webhook(self, lane_key: int) -> None:
+        self._endpoints.pop(lane_key, None)
+        self._wake_lane(lane_key)
+
+    def _on_replay(self, lane_key: int) -> None:
+        self._wake_lane(lane_key)
+
+    def _wake_lane(self, lane_key: int) -> None:
+        """Look at a lane's due index and cursor anew."""
+        subscription = self.fanout.subscriptions.lanes.get(lane_key)
+        if subscription is not None:
+            lane = self.lanes.of(subscription)
+            self.lanes.due_at(lane, self._clock.steady_ms())
+            self.lanes.want_turn(lane)
+            self._bell.set()
+
+    def _on_due(self) -> None:
+        self._due_timer = None
+        self._bell.set()
+
+    def _on_pause_over(self) -> None:
+        self._paused = False
+        self._bell.set()
+
+    # -- cycles ------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while True:
+            await self._bell.wait()
+            self._bell.clear()
+            if self._stopping and not self._ended and self.lanes.in_flight == 0:
+                return
+            if not self._paused:
+                await self._cycle()
+
+    def _has_work(self) -> bool:
+        if self._ended:
+            return True
+        return not self._stopping and (
+            self._feed_waits or bool(self._sweeps) or self.lanes.has_turns()
+        )
+
+    async def _cycle(self) -> None:
+        self._watch_due()
+        if not self._has_work():
+            return
+        ended = [self._ended[place] for place in range(min(len(self._ended), RECORDS_PER_CYCLE_MAX))]
+        turns = [] if self._stopping else self.lanes.take_turns(TURNS_PER_CYCLE_MAX)
+        cycle = _Cycle(ended, turns)
+        feed_waits, self._feed_waits = self._feed_waits and not self._stopping, False
+        try:
+            await self._store.write(lambda tx: self._transact(tx, cycle, feed_waits))
+        except StoreUnavailable as error:
+            log.warning("the store cannot record; deliveries pause", reason=error.message)
+            self._endpoints.clear()
+            self._feed_waits = self._feed_waits or feed_waits
+            for lane in turns:
+                self.lanes.want_turn(lane)
+            self._paused = True
+            self._pause_timer = self._clock.call_at(
+                self._clock.steady_ms() + STORE_RETRY_MS, self._on_pause_over
+            )
+            return
+        for _ in ended:
+            self._ended.popleft()
+        self._apply(cycle)
+
+    def _watch_due(self) -> None:
+        """Put due lanes in line and wait for the next with one timer."""
+        if self._due_timer is not None:
+            self._due_timer.cancel()
+            self._due_timer = None
+        next_due = self.lanes.fall_due(self._clock.steady_ms())
+        if next_due is not None and not self._stopping:
+            self._due_timer = self._clock.call_at(next_due, self._on_due)
+
+    # -- inside the transaction: memory is read, never changed --------------------------------------------
+
+    async def _transact(self, tx: DeliveryTransaction, cycle: _Cycle, feed_waits: bool) -> None:
+        wall = self._clock.wall_ms()
+        moment = Moment(self._clock.steady_ms(), wall, wall - self._limits.expiry_ms)
+        if cycle.ended:
+            cycle.recorded = await record(
+                tx,
+                cycle.ended,
+                endpoint_now=self._endpoints.get,
+                schedule_ms=self._limits.retry_schedule_ms,
+                now=moment.steady_ms,
+            )
+        if feed_waits:
+            cycle.step = await self.fanout.step(tx, self._position)
+        if self._sweeps and not self._stopping:
+            await self._sweep(tx, cycle, moment)
+        if not self._stopping:
+            await self._claim(tx, cycle, moment)
+        await self._save_progress(tx, cycle)
+
+    async def _claim(self, tx: DeliveryTransaction, cycle: _Cycle, moment: Moment) -> None:
+        freed: dict[int, int] = {}
+        turns = {lane.key: lane for lane in cycle.turns}
+        for one in cycle.ended:
+            key = one.item.lane
+            freed[key] = freed.get(key, 0) + 1
+            turns.setdefault(key, self.lanes.by_key[key])
+        next_numbers: dict[int, int] = {}
+        if cycle.step is not None:
+            next_numbers = cycle.step.next_numbers
+            for key in cycle.step.created:
+                if key not in turns:
+                    subscription = self.fanout.subscriptions.lanes[key]
+                    turns[key] = self.lanes.by_key.get(key) or Lane(subscription)
+        due_now = {lane for lane, due_at in cycle.recorded.due if due_at <= moment.steady_ms}
+        planned = -len(cycle.ended)
+        claimed = 0
+        for key, lane in turns.items():
+            endpoint = await self._endpoint(tx, key)
+            if endpoint is None:
+                continue
+            slots = self.lanes.slots(lane, endpoint.max_concurrency, freed.get(key, 0), planned)
+            slots = min(slots, CLAIMS_PER_CYCLE_MAX - claimed)
+            if slots <= 0:
+                if lane.in_flight - freed.get(key, 0) < endpoint.max_concurrency:
+                    cycle.starved.append(lane)
+                continue
+            due = key in due_now or (
+                lane.next_due is not None and lane.next_due <= moment.steady_ms
+            )
+            claim = await take_turn(
+                tx,
+                lane.subscription,
+                endpoint,
+                slots=slots,
+                next_number=next_numbers.get(key) or lane.subscription.next_number,
+                due=due,
+                moment=moment,
+            )
+            planned += len(claim.items)
+            claimed += len(claim.items)
+            cycle.claims.append(claim)
+
+    async def _sweep(self, tx: DeliveryTransaction, cycle: _Cycle, moment: Moment) -> None:
+        """Cancel some of what was withdrawn (§2)."""
+        sweep = self._sweeps[0]
+        subscription = self.fanout.subscriptions.lanes[sweep.lane]
+        below = min(sweep.below_number, sweep.from_number + SWEEP_NUMBERS_PER_CYCLE)
+        found = await tx.sweep(sweep, below)
+        cycle.swept = [
+            Settled(int(State.CANCELLED), failures, None, None, sweep.lane, number)
+            for number, _, failures in found
+        ]
+        if cycle.swept:
+            streams = {stream for _, stream, _ in found if stream is not None}
+            cycle.swept_parked = sum(number < subscription.cursor for number, _, _ in found)
+            await end_unsent(tx, cycle.swept, streams, subscription.cursor, moment.steady_ms)
+        await tx.swept(sweep, below)
+        cycle.sweep = sweep._replace(from_number=below)
+
+    async def _save_progress(self, tx: DeliveryTransaction, cycle: _Cycle) -> None:
+        lanes = self.fanout.subscriptions.lanes
+        cursors = {claim.subscription.lane: claim.cursor for claim in cycle.claims}
+        numbers = cycle.step.next_numbers if cycle.step is not None else {}
+        begun: dict[int, list[int]] = {}
+        for claim in cycle.claims:
+            begun[claim.subscription.lane] = [item.number for item in claim.items if not item.due]
+        gone: dict[int, set[int]] = {}
+        for one in cycle.ended:
+            gone.setdefault(one.item.lane, set()).add(one.item.number)
+        rows = []
+        for key in {*cursors, *numbers, *gone}:
+            subscription = lanes[key]
+            cursor = cursors.get(key, subscription.cursor)
+            lane = self.lanes.by_key.get(key)
+            first = begun.get(key, [])
+            if lane is not None:
+                first = [*first, *(lane.claimed_first - gone.get(key, set()))]
+            head = min(first, default=cursor)
+            rows.append((numbers.get(key, subscription.next_number), cursor, head, key))
+        await tx.save_progress(rows)
+
+    async def _endpoint(self, tx: DeliveryTransaction, lane: int) -> Endpoint | None:
+        endpoint = self._endpoints.get(lane)
+        if endpoint is None:
+            row = await tx.webhook_config(lane)
+            if row is None:
+                return None
+            endpoint = prepare(row, self._box, self._targets)
+            if len(self._endpoints) >= ENDPOINTS_CACHED_MAX:
+                self._endpoints.clear()
+            self._endpoints[lane] = endpoint
+        return endpoint
+
+    # -- after the commit --------------------------------------------------------------------------------
+
+    def _apply(self, cycle: _Cycle) -> None:
+        subscriptions = self.fanout.subscriptions
+        self._apply_ended(cycle)
+        if cycle.step is not None:
+            self._apply_step(cycle.step)
+        if cycle.sweep is not None:
+            self._apply_sweep(cycle)
+        for claim in cycle.claims:
+            self._apply_claim(claim)
+        for lane in cycle.starved:
+            self.lanes.want_turn(self.lanes.of(subscriptions.lanes[lane.key]))
+        for key in {*(lane.key for lane in cycle.turns), *(one.item.lane for one in cycle.ended)}:
+            lane_or_none = self.lanes.by_key.get(key)
+            if lane_or_none is not None:
+                self.lanes.forget_if_idle(lane_or_none)
+        telemetry.ATTEMPTS_IN_FLIGHT.set(self.lanes.in_flight)
+        if self._ended or self._feed_waits or self._sweeps or (
+            self.lanes.has_turns() and not cycle.starved
+        ):
+            self._bell.set()
+        self._watch_due()
+        if self.lanes.has_turns() and cycle.claims:
+            self._bell.set()
+
+    def _apply_ended(self, cycle: _Cycle) -> None:
+        for one, settled in zip(cycle.ended, cycle.recorded.settled, strict=True):
+            lane = self.lanes.by_key[one.item.lane]
+            self.lanes.ended(lane, 1)
+            lane.claimed_first.discard(one.item.number)
+            if settled.due_at is None:
+                telemetry.DELIVERIES_ENDED.labels(State(settled.state).shown).inc()
+        for subscription in cycle.recorded.parked:
+            subscription.parked += 1
+        for key, due_at in cycle.recorded.due:
+            self.lanes.due_at(self.lanes.of(self.fanout.subscriptions.lanes[key]), due_at)
+
+    def _apply_step(self, step: Step) -> None:
+        step.apply(self.fanout.subscriptions)
+        self._position = step.position
+        self._feed_waits = self._feed_waits or step.more
+        telemetry.EVENTS_FANNED_OUT.inc(step.entries)
+        telemetry.DELIVERIES_CREATED.inc(sum(step.created.values()) + step.expired)
+        if step.expired:
+            telemetry.DELIVERIES_ENDED.labels(State.EXPIRED.shown).inc(step.expired)
+            log.warning("deliveries expired: a webhook's backlog is full", count=step.expired)
+        if step.swept:
+            self._bell.set()
+        for subscription in step.changed:
+            self._wake_lane(subscription.lane)
+
+    def _apply_sweep(self, cycle: _Cycle) -> None:
+        sweep = cycle.sweep
+        assert sweep is not None  # noqa: S101 -- the caller looked
+        self._sweeps.popleft()
+        if sweep.from_number < sweep.below_number:
+            self._sweeps.appendleft(sweep)
+        self.fanout.subscriptions.lanes[sweep.lane].parked -= cycle.swept_parked
+        if cycle.swept:
+            telemetry.DELIVERIES_ENDED.labels(State.CANCELLED.shown).inc(len(cycle.swept))
+        self._wake_lane(sweep.lane)
+
+    def _apply_claim(self, claim: Claim) -> None:
+        subscription = claim.subscription
+        subscription.cursor = claim.cursor
+        subscription.parked += claim.parked
+        for settled in claim.ended:
+            telemetry.DELIVERIES_ENDED.labels(State(settled.state).shown).inc()
+        if not claim.items and not claim.due_checked and subscription.lane not in self.lanes.by_key:
+            return
+        lane = self.lanes.of(subscription)
+        if claim.due_checked:
+            self.lanes.set_next_due(lane, claim.next_due)
+        self.lanes.begun(lane, len(claim.items))
+        for item in claim.items:
+            if not item.due:
+                lane.claimed_first.add(item.number)
+        if claim.endpoint.open and subscription.cursor < subscription.next_number:
+            if lane.in_flight < claim.endpoint.max_concurrency:
+                self.lanes.want_turn(lane)
+        for item in claim.items:
+            self._begin(subscription.lane, claim.endpoint, item)
+
+    # -- attempts ----------------------------------------------------------------------------------------
+
+    def _begin(self, lane: int, endpoint: Endpoint, item: Candidate) -> None:
+        started_at = self._clock.wall_ms()
+        subscription = self.fanout.subscriptions.lanes[lane]
+        if item.attempt == 0:
+            lag_ms = started_at - item.created_at
+            telemetry.DELIVERY_LAG_SECONDS.observe(max(0, lag_ms) / _MS_PER_S)
+
+        def done(exchange: Exchange) -> None:
+            outcome = classify(exchange)
+            telemetry.ATTEMPT_SECONDS.observe(exchange.duration_ms / _MS_PER_S)
+            telemetry.ATTEMPTS.labels(str(outcome.failure or "acknowledged")).inc()
+            self._ended.append(
+                Ended(
+                    subscription,
+                    endpoint,
+                    item,
+                    started_at,
+                    self._clock.steady_ms(),
+                    exchange,
+                    outcome,
+                )
+            )
+            self._bell.set()
+
+        if endpoint.target is None:
+            done(Exchange.refused(endpoint.refusal))
+            return
+        headers, body = build(endpoint, item, started_at)
+        self._client.send(
+            endpoint.target, headers, body, timeout_s=self._limits.timeout_s, done=done
+        )
+
+    # -- for the supervisor ------------------------------------------------------------------------------
+
+    @property
+    def position(self) -> int:
+        """Feed position of the last entry fanned out."""
+        return self._position
+
+    def backlogs(self) -> Sequence[tuple[int, int, int]]:
+        """(lane, deliveries waiting, cursor) of the lanes that have work."""
+        return [
+            (lane.key, lane.subscription.backlog, lane.subscription.cursor)
+            for lane in self.lanes.by_key.values()
+            if lane.subscription.backlog > 0
+        ]

@@ -1,0 +1,168 @@
+"""What is written down of attempts that ended, and what follows for their deliveries."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+
+from chathooks.delivery.claims import release_head
+from chathooks.delivery.fanout import Subscription
+from chathooks.delivery.outcome import Outcome
+from chathooks.delivery.payload import Endpoint
+from chathooks.delivery.policy import decide
+from chathooks.delivery.queue import Candidate, DeliveryTransaction, EndedAttempt, Settled
+from chathooks.delivery.records import AttemptDetail, State
+from chathooks.egress.client import Exchange
+
+RESPONSE_HEADERS_KEPT_BYTES_MAX = 4096
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Ended(NamedTuple):
+    """An attempt that ended and is not recorded yet."""
+
+    subscription: Subscription
+    endpoint: Endpoint
+    item: Candidate
+    started_at: int
+    """Unix ms."""
+    ended_at: int
+    """Steady ms."""
+    exchange: Exchange
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What recording decided, to be applied to memory after its commit."""
+
+    settled: list[Settled] = field(default_factory=list)
+    due: list[tuple[int, int]] = field(default_factory=list)
+    """(lane, due time) of retries and of released events."""
+    parked: list[Subscription] = field(default_factory=list)
+    """The lane of each delivery that waits again below its cursor."""
+
+
+def attempt_row(ended: Ended) -> EndedAttempt:
+    """The attempt as it is kept in the log."""
+    exchange = ended.exchange
+    timings = exchange.timings
+    detail = AttemptDetail(
+        dns=timings.dns_ms,
+        connect=timings.connect_ms,
+        tls=timings.tls_ms,
+        first_byte=timings.first_byte_ms,
+        total=timings.total_ms,
+        ip=exchange.remote_ip or None,
+        http=exchange.http_version or None,
+        reused=exchange.connection_reused,
+        resent=exchange.resent,
+        note=exchange.detail or None,
+    )
+    failure = ended.outcome.failure
+    item = ended.item
+    return EndedAttempt(
+        item.lane,
+        item.number,
+        item.attempt + 1,
+        ended.started_at,
+        int(exchange.duration_ms * 1000),
+        exchange.status,
+        None if failure is None else str(failure),
+        _encode(detail),
+        exchange.response_headers[:RESPONSE_HEADERS_KEPT_BYTES_MAX],
+        exchange.response_body,
+    )
+
+
+async def record(
+    tx: DeliveryTransaction,
+    ended: Sequence[Ended],
+    *,
+    endpoint_now: Callable[[int], Endpoint | None],
+    schedule_ms: Sequence[int],
+    now: int,
+) -> Recorded:
+    """Write attempts down and settle their deliveries.
+
+    Args:
+        tx: the cycle's transaction.
+        ended: attempts, of any lanes.
+        endpoint_now: a lane's webhook as it is now, where it is known; else the one the attempt used counts.
+        schedule_ms: today's retry schedule.
+        now: steady ms.
+    """
+    result = Recorded()
+    releases: set[tuple[Subscription, int]] = set()
+    for one in ended:
+        item, subscription = one.item, one.subscription
+        endpoint = endpoint_now(item.lane) or one.endpoint
+        withdrawn = endpoint.deleted or (
+            not item.replay
+            and (
+                not endpoint.enabled
+                or subscription.is_withdrawn(item.number, item.trigger_number)
+            )
+        )
+        decision = decide(
+            acknowledged=one.outcome.acknowledged,
+            failures=item.failures,
+            ended_at=one.ended_at,
+            retry_on_failure=endpoint.retry_on_failure,
+            schedule_ms=schedule_ms,
+            withdrawn=withdrawn,
+        )
+        stream = item.ordered_stream
+        if decision.due_at is not None:
+            result.due.append((item.lane, decision.due_at))
+            result.parked.append(subscription)
+        elif stream is not None:
+            releases.add((subscription, stream))
+            stream = None
+        result.settled.append(
+            Settled(
+                int(decision.state),
+                decision.failures,
+                decision.due_at,
+                stream,
+                item.lane,
+                item.number,
+            )
+        )
+    await tx.record_attempts([attempt_row(one) for one in ended])
+    await tx.settle(result.settled)
+    for subscription, stream in releases:
+        if await release_head(tx, subscription.lane, stream, subscription.cursor, now):
+            result.due.append((subscription.lane, now))
+    return result
+
+
+def interrupted_row(item: Candidate, now_ms: int) -> EndedAttempt:
+    """The record of an attempt that was in flight when the process ended; when it began is not known."""
+    detail = AttemptDetail(note="found at the start of the server")
+    return EndedAttempt(
+        item.lane, item.number, item.attempt, now_ms, 0, None, "interrupted", _encode(detail), b"", b""
+    )
+
+
+async def recover(tx: DeliveryTransaction, now: int, now_ms: int) -> int:
+    """Make every attempt that was in flight when the process ended due again, as an extra attempt (§7).
+
+    Args:
+        tx: a transaction of its own, at start.
+        now: steady ms.
+        now_ms: unix ms.
+    """
+    found = await tx.interrupted()
+    await tx.record_attempts([interrupted_row(item, now_ms) for item in found])
+    await tx.settle(
+        [
+            Settled(
+                int(State.RETRYING), item.failures, now, item.ordered_stream, item.lane, item.number
+            )
+            for item in found
+        ]
+    )
+    return len(found)
