@@ -7,41 +7,25 @@ The catalog is closed: producers can emit nothing that is not listed here. Recei
 from collections.abc import Mapping
 from functools import cache, partial
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import msgspec
 
 from chathooks_events import payloads as p
 from chathooks_events.errors import UnknownTrigger
 from chathooks_events.schemas import body_schema
+from chathooks_events.trigger import Category, SessionType, Trigger
 
-Category: TypeAlias = Literal[
-    "message", "user", "group", "call", "meeting", "moderation", "campaign"
+__all__ = [
+    "TRIGGERS",
+    "Category",
+    "SessionType",
+    "Trigger",
+    "schema",
+    "session_types",
+    "trigger_by_name",
+    "trigger_by_number",
 ]
-SessionType: TypeAlias = Literal["call", "meet"]
-
-
-class Trigger(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of event.
-
-    `number` stands for the name in storage: it never changes and is never used again. `data_type` is the Struct
-    of the event's `data`. `session_type` is the `type` at the top level of session events, None for all others;
-    a recording or transcript of a call may override it with "call". `core` tells the 40 triggers of the core list
-    from the 18 further ones.
-
-    `dedupe_key` lists the fields, as dotted paths into the body, that together tell two events of this trigger
-    apart (REST contract D3); `*` stands for every key of an object. It serves bodies without `eventId`: where
-    there is one, that alone is the key.
-    """
-
-    number: int
-    name: str
-    category: Category
-    description: str
-    data_type: type[msgspec.Struct]
-    session_type: SessionType | None
-    dedupe_key: tuple[str, ...]
-    core: bool
 
 
 def _row(
@@ -78,7 +62,7 @@ _campaign = partial(_row, category="campaign")
 
 _MESSAGE = ("data.message.id",)
 _MESSAGE_EDIT = ("data.message.id", "data.message.editedAt")
-_RECEIPT = ("data.sender", "data.body.messageId")
+_RECEIPT = ("data.sender", "data.body.messageId", "data.body.timestamp")
 _REACTION = ("data.reaction.id", "data.reaction.reactedAt")
 _GROUP_MEMBERS = (
     "data.group.guid",
