@@ -63,7 +63,7 @@ async def take_turn(
         waiting = await tx.waiting_due(
             lane, moment.steady_ms, slots, replays_only=not endpoint.open
         )
-        claim.parked -= len(waiting)
+        claim.parked -= sum(not item.replay for item in waiting)
     room = slots - len(waiting)
     if room > 0 and endpoint.open and claim.cursor < next_number:
         found = await tx.waiting_at_cursor(lane, claim.cursor, room)

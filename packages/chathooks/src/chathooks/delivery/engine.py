@@ -85,6 +85,16 @@ class _Cycle:
     sweep: Sweep | None = None
     swept: list[Settled] = field(default_factory=list)
     swept_parked: int = 0
+    swept_cursor: int = 0
+
+    def progressed(self) -> bool:
+        """Whether the cycle changed anything that may make more work possible."""
+        return bool(
+            self.ended
+            or self.step is not None
+            or self.sweep is not None
+            or any(claim.items or claim.ended or claim.due_checked for claim in self.claims)
+        )
 
 
 class Engine:
@@ -118,7 +128,7 @@ class Engine:
         self._pause_timer: Timer | None = None
         self._paused = False
         self._stopping = False
-        self._idle = asyncio.Event()
+        self._gave_up = False
         self._task: asyncio.Task[None] | None = None
 
     # -- start and stop ----------------------------------------------------------------------------------
@@ -201,7 +211,9 @@ class Engine:
             self._bell.clear()
             if self._stopping and not self._ended and self.lanes.in_flight == 0:
                 return
-            if not self._paused:
+            if self._gave_up:
+                return
+            if not self._paused or self._stopping:
                 await self._cycle()
 
     def _has_work(self) -> bool:
@@ -215,7 +227,9 @@ class Engine:
         self._watch_due()
         if not self._has_work():
             return
-        ended = [self._ended[place] for place in range(min(len(self._ended), RECORDS_PER_CYCLE_MAX))]
+        ended = [
+            self._ended[place] for place in range(min(len(self._ended), RECORDS_PER_CYCLE_MAX))
+        ]
         turns = [] if self._stopping else self.lanes.take_turns(TURNS_PER_CYCLE_MAX)
         cycle = _Cycle(ended, turns)
         feed_waits, self._feed_waits = self._feed_waits and not self._stopping, False
@@ -225,6 +239,11 @@ class Engine:
             log.warning("the store cannot record; deliveries pause", reason=error.message)
             self._endpoints.clear()
             self._feed_waits = self._feed_waits or feed_waits
+            if self._stopping:
+                log.error("attempts end unrecorded; the next start makes them again")
+                self._gave_up = True
+                self._bell.set()
+                return
             for lane in turns:
                 self.lanes.want_turn(lane)
             self._paused = True
@@ -323,12 +342,17 @@ class Engine:
             streams = {stream for _, stream, _ in found if stream is not None}
             cycle.swept_parked = sum(number < subscription.cursor for number, _, _ in found)
             await end_unsent(tx, cycle.swept, streams, subscription.cursor, moment.steady_ms)
+        if sweep.trigger_number is None:
+            cycle.swept_cursor = below
         await tx.swept(sweep, below)
         cycle.sweep = sweep._replace(from_number=below)
 
     async def _save_progress(self, tx: DeliveryTransaction, cycle: _Cycle) -> None:
         lanes = self.fanout.subscriptions.lanes
         cursors = {claim.subscription.lane: claim.cursor for claim in cycle.claims}
+        if cycle.sweep is not None:
+            key = cycle.sweep.lane
+            cursors[key] = max(cursors.get(key, lanes[key].cursor), cycle.swept_cursor)
         numbers = cycle.step.next_numbers if cycle.step is not None else {}
         begun: dict[int, list[int]] = {}
         for claim in cycle.claims:
@@ -378,12 +402,9 @@ class Engine:
             if lane_or_none is not None:
                 self.lanes.forget_if_idle(lane_or_none)
         telemetry.ATTEMPTS_IN_FLIGHT.set(self.lanes.in_flight)
-        if self._ended or self._feed_waits or self._sweeps or (
-            self.lanes.has_turns() and not cycle.starved
-        ):
-            self._bell.set()
         self._watch_due()
-        if self.lanes.has_turns() and cycle.claims:
+        # Lanes that only wait for room must not keep the engine turning: an attempt that ends rings.
+        if self._stopping or (cycle.progressed() and self._has_work()):
             self._bell.set()
 
     def _apply_ended(self, cycle: _Cycle) -> None:
@@ -407,8 +428,7 @@ class Engine:
         if step.expired:
             telemetry.DELIVERIES_ENDED.labels(State.EXPIRED.shown).inc(step.expired)
             log.warning("deliveries expired: a webhook's backlog is full", count=step.expired)
-        if step.swept:
-            self._bell.set()
+        self._sweeps.extend(step.sweeps)
         for subscription in step.changed:
             self._wake_lane(subscription.lane)
 
@@ -418,14 +438,16 @@ class Engine:
         self._sweeps.popleft()
         if sweep.from_number < sweep.below_number:
             self._sweeps.appendleft(sweep)
-        self.fanout.subscriptions.lanes[sweep.lane].parked -= cycle.swept_parked
+        subscription = self.fanout.subscriptions.lanes[sweep.lane]
+        subscription.parked -= cycle.swept_parked
+        subscription.cursor = max(subscription.cursor, cycle.swept_cursor)
         if cycle.swept:
             telemetry.DELIVERIES_ENDED.labels(State.CANCELLED.shown).inc(len(cycle.swept))
         self._wake_lane(sweep.lane)
 
     def _apply_claim(self, claim: Claim) -> None:
         subscription = claim.subscription
-        subscription.cursor = claim.cursor
+        subscription.cursor = max(subscription.cursor, claim.cursor)
         subscription.parked += claim.parked
         for settled in claim.ended:
             telemetry.DELIVERIES_ENDED.labels(State(settled.state).shown).inc()
@@ -455,8 +477,9 @@ class Engine:
 
         def done(exchange: Exchange) -> None:
             outcome = classify(exchange)
-            telemetry.ATTEMPT_SECONDS.observe(exchange.duration_ms / _MS_PER_S)
-            telemetry.ATTEMPTS.labels(str(outcome.failure or "acknowledged")).inc()
+            if not item.replay:  # replays leave the health figures alone (§2)
+                telemetry.ATTEMPT_SECONDS.observe(exchange.duration_ms / _MS_PER_S)
+                telemetry.ATTEMPTS.labels(str(outcome.failure or "acknowledged")).inc()
             self._ended.append(
                 Ended(
                     subscription,

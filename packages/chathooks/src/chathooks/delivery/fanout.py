@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from chathooks.delivery.queue import DeliveryTransaction, FeedEntry, LaneRow, NewDelivery
+from chathooks.delivery.queue import DeliveryTransaction, FeedEntry, LaneRow, NewDelivery, Sweep
 from chathooks.delivery.records import State, WebhookChange
 
 FEED_ENTRIES_PER_STEP_MAX = 256
@@ -122,7 +122,7 @@ class Step:
     """Deliveries made, by lane."""
     expired: int = 0
     changed: list[Subscription] = field(default_factory=list)
-    swept: bool = False
+    sweeps: list[Sweep] = field(default_factory=list)
 
     def apply(self, subscriptions: Subscriptions) -> None:
         """Bring the index in memory to where the committed step left the store."""
@@ -227,8 +227,7 @@ class Fanout:
             for trigger_number, below in new.withdrawn.items():
                 if old is None or old.withdrawn.get(trigger_number) == below:
                     continue
-                await tx.add_sweep(change.lane, trigger_number or None, below)
-                step.swept = True
+                step.sweeps.append(await tx.add_sweep(change.lane, trigger_number or None, below))
             step.position = entry.position
             step.entries += 1
         for new in changed.values():

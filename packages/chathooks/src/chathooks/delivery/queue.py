@@ -105,6 +105,18 @@ class Sweep(NamedTuple):
     below_number: int
 
 
+class ReplayFilter(NamedTuple):
+    """Which deliveries of a lane are to be replayed."""
+
+    from_ms: int
+    """Events committed at or after it, unix ms."""
+    to_ms: int
+    """Events committed before it, unix ms."""
+    states: tuple[int, ...]
+    triggers: tuple[int, ...] | None
+    """Trigger numbers; None: all."""
+
+
 class WebhookRow(NamedTuple):
     """A webhook as it is now, secrets sealed: what an attempt uses."""
 
@@ -167,13 +179,26 @@ class DeliveryTransaction(Notifying, Protocol):
         """Let a held delivery be claimed: through the due index, or without a due time at the cursor."""
 
     # Cancelling
-    async def add_sweep(self, lane: int, trigger_number: int | None, below: int) -> None: ...
+    async def add_sweep(self, lane: int, trigger_number: int | None, below: int) -> Sweep: ...
     async def load_sweeps(self) -> list[Sweep]: ...
     async def sweep(self, sweep: Sweep, below: int) -> list[tuple[int, int | None, int]]:
         """Waiting deliveries that the sweep covers below a number: (number, ordered stream, failures)."""
 
     async def swept(self, sweep: Sweep, below: int) -> None:
         """Note that the sweep is done below a number."""
+
+    # Replaying
+    async def replayable_one(self, lane: int, number: int) -> tuple[int, bool, int, bool] | None:
+        """(app, webhook deleted, state, event kept) of a delivery."""
+
+    async def replayable_window(
+        self, lane: int, start: int, stop: int, wanted: "ReplayFilter"
+    ) -> list[int]:
+        """Numbers from `start` to before `stop` that the filter matches and whose event is kept."""
+
+    async def make_replay(self, lane: int, numbers: Sequence[int], due_at: int) -> None: ...
+    async def numbers_of_lane(self, lane: int) -> tuple[int, int]:
+        """Lowest and highest number kept of a lane; zeros where there is none."""
 
     # Start, supervision, retention
     async def interrupted(self) -> list[Candidate]:
@@ -205,6 +230,7 @@ __all__ = [
     "FeedEntry",
     "LaneRow",
     "NewDelivery",
+    "ReplayFilter",
     "Settled",
     "State",
     "Sweep",

@@ -102,8 +102,7 @@ async def record(
         withdrawn = endpoint.deleted or (
             not item.replay
             and (
-                not endpoint.enabled
-                or subscription.is_withdrawn(item.number, item.trigger_number)
+                not endpoint.enabled or subscription.is_withdrawn(item.number, item.trigger_number)
             )
         )
         decision = decide(
@@ -117,7 +116,8 @@ async def record(
         stream = item.ordered_stream
         if decision.due_at is not None:
             result.due.append((item.lane, decision.due_at))
-            result.parked.append(subscription)
+            if not item.replay:
+                result.parked.append(subscription)
         elif stream is not None:
             releases.add((subscription, stream))
             stream = None
@@ -143,7 +143,16 @@ def interrupted_row(item: Candidate, now_ms: int) -> EndedAttempt:
     """The record of an attempt that was in flight when the process ended; when it began is not known."""
     detail = AttemptDetail(note="found at the start of the server")
     return EndedAttempt(
-        item.lane, item.number, item.attempt, now_ms, 0, None, "interrupted", _encode(detail), b"", b""
+        item.lane,
+        item.number,
+        item.attempt,
+        now_ms,
+        0,
+        None,
+        "interrupted",
+        _encode(detail),
+        b"",
+        b"",
     )
 
 

@@ -82,6 +82,7 @@ VALUES (?1, ?2, ?3, MIN(
         WHERE lane = ?1 AND due_at IS NOT NULL), ?3),
     COALESCE((SELECT MIN(number) FROM deliveries INDEXED BY deliveries_ordered
         WHERE lane = ?1 AND ordered_stream IS NOT NULL), ?3)))
+RETURNING cancellation, lane, trigger_number, from_number, below_number
 
 -- load_sweeps --
 SELECT cancellation, lane, trigger_number, from_number, below_number
@@ -111,7 +112,7 @@ SELECT d.lane, d.number, d.attempt, d.failures, d.replay, 1, d.trigger_number, d
 FROM deliveries d INDEXED BY deliveries_due WHERE d.lane = ? AND d.due_at = 0
 
 -- lanes_due --
-SELECT lane, MIN(due_at), COUNT(*) FROM deliveries INDEXED BY deliveries_due
+SELECT lane, MIN(due_at), SUM(replay = 0) FROM deliveries INDEXED BY deliveries_due
 WHERE due_at IS NOT NULL GROUP BY lane
 
 -- lanes_held --
@@ -151,3 +152,21 @@ SELECT position FROM deliveries WHERE lane = ? ORDER BY number LIMIT 1
 
 -- lane_keys --
 SELECT lane FROM lanes
+
+-- replayable_one --
+SELECT w.app, w.deleted_at IS NOT NULL, d.state,
+    EXISTS (SELECT 1 FROM feed f WHERE f.position = d.position)
+FROM deliveries d JOIN webhooks w ON w.lane = d.lane WHERE d.lane = ? AND d.number = ?
+
+-- replayable_window --
+SELECT d.number FROM deliveries d JOIN feed f ON f.position = d.position
+WHERE d.lane = ? AND d.number >= ? AND d.number < ? AND d.created_at >= ? AND d.created_at < ?
+    AND d.state IN (SELECT value FROM json_each(?))
+    AND (? IS NULL OR d.trigger_number IN (SELECT value FROM json_each(?)))
+ORDER BY d.number
+
+-- replay --
+UPDATE deliveries SET state = 2, failures = 0, replay = 1, due_at = ? WHERE lane = ? AND number = ?
+
+-- numbers_of_lane --
+SELECT COALESCE(MIN(number), 0), COALESCE(MAX(number), 0) FROM deliveries WHERE lane = ?
