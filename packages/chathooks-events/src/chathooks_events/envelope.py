@@ -5,22 +5,25 @@ or serialises them again on the way out.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from chathooks_events.catalog import TRIGGERS, trigger_by_name
-from chathooks_events.errors import MalformedBody
+from chathooks_events.catalog import TRIGGERS
+from chathooks_events.errors import InvalidSessionType, MalformedBody, UnknownTrigger
 
 _json = msgspec.json.encode
 
 _HEADS = {name: b'{"trigger":' + _json(name) + b',"data":' for name in TRIGGERS}
-_SESSION_ENDS: dict[str | None, bytes] = {
-    None: b"}",
+_SESSION_ENDS = {
     "call": b',"type":"call"}',
     "meet": b',"type":"meet"}',
 }
-_DEFAULT_ENDS = {name: _SESSION_ENDS[item.session_type] for name, item in TRIGGERS.items()}
+_DEFAULT_ENDS = {
+    name: _SESSION_ENDS[item.session_type] if item.session_type else b"}"
+    for name, item in TRIGGERS.items()
+}
 
 
 class EnvelopeTemplate:
@@ -51,14 +54,14 @@ class EnvelopeTemplate:
         """The body to deliver: `data` (JSON, as stored) as it is, with the envelope around it.
 
         `session_type` ("call" or "meet") is for recordings and transcripts, which may be of either; without it
-        the trigger's own stands. Raises `UnknownTrigger` for a name that the catalog does not hold.
+        the trigger's own stands. Raises `UnknownTrigger` and `InvalidSessionType`.
         """
-        try:
-            head = _HEADS[trigger]
-        except KeyError:
-            trigger_by_name(trigger)
-            raise
-        end = _SESSION_ENDS[session_type] if session_type else _DEFAULT_ENDS[trigger]
+        head = _HEADS.get(trigger)
+        if head is None:
+            raise UnknownTrigger(f"There is no trigger called {trigger!r}.")
+        end = _SESSION_ENDS.get(session_type) if session_type else _DEFAULT_ENDS[trigger]
+        if end is None:
+            raise InvalidSessionType(f"A session type is call or meet, not {session_type!r}.")
         return b"".join((head, data, self._middle, _json(event_id), end))
 
 
@@ -72,7 +75,7 @@ def encode_envelope(
     event_id: str,
     session_type: str | None = None,
 ) -> bytes:
-    """The body to deliver, as `EnvelopeTemplate.body` makes it. Raises `UnknownTrigger`."""
+    """The body to deliver, as `EnvelopeTemplate.body` makes it, raising what that raises."""
     return EnvelopeTemplate(app_id, region, webhook_id).body(trigger, data, event_id, session_type)
 
 
@@ -95,19 +98,21 @@ class ReceivedEvent(msgspec.Struct, frozen=True, kw_only=True):
     def dedupe_key(self) -> str:
         """The text to deduplicate on: `event_id`, else the values of the trigger's dedupe key as a JSON array.
 
-        Without `event_id`, an unknown trigger's key is its whole `data`.
+        Without `event_id`, an unknown trigger's key is its whole `data`. Raises `MalformedBody` where parts of
+        `data` that the trigger does not document cannot be read.
         """
         if self.event_id is not None:
             return self.event_id
         known = TRIGGERS.get(self.trigger)
         paths = known.dedupe_key if known else ("webhook", "trigger", "data")
-        body = {
-            "webhook": self.webhook_id,
-            "trigger": self.trigger,
-            "data": msgspec.json.decode(self.raw_data),
-        }
-        values = [[*_values(body, path.split("."))] for path in paths]
-        return msgspec.json.encode(values, order="deterministic").decode()
+        with _only_malformed_body():
+            body = {
+                "webhook": self.webhook_id,
+                "trigger": self.trigger,
+                "data": msgspec.json.decode(self.raw_data),
+            }
+            values = [[*_values(body, path.split("."))] for path in paths]
+            return msgspec.json.encode(values, order="deterministic").decode()
 
 
 def _values(node: Any, path: list[str]) -> Iterator[Any]:
@@ -120,6 +125,18 @@ def _values(node: Any, path: list[str]) -> Iterator[Any]:
     for key in sorted(node) if first == "*" else (first,):
         if key in node:
             yield from _values(node[key], rest)
+
+
+@contextmanager
+def _only_malformed_body() -> Iterator[None]:
+    try:
+        yield
+    except RecursionError:
+        raise MalformedBody("The body is nested too deeply.") from None
+    except msgspec.ValidationError as error:
+        raise MalformedBody(f"The body is not of the documented shape: {error}") from None
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise MalformedBody(f"The body is not valid JSON: {error}") from None
 
 
 class _Envelope(msgspec.Struct, rename="camel"):
@@ -144,17 +161,10 @@ def decode_body(body: bytes) -> ReceivedEvent:
 
     Raises `MalformedBody`, and nothing else, for whatever is not a body of the contract.
     """
-    try:
+    with _only_malformed_body():
         envelope = _decode_envelope(body)
-        decode = _DECODERS.get(envelope.trigger, _decode_unknown)
         raw_data = bytes(envelope.data)
-        data = decode(raw_data)
-    except RecursionError:
-        raise MalformedBody("The body is nested too deeply.") from None
-    except msgspec.ValidationError as error:
-        raise MalformedBody(f"The body is not of the documented shape: {error}") from None
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise MalformedBody(f"The body is not valid JSON: {error}") from None
+        data = _DECODERS.get(envelope.trigger, _decode_unknown)(raw_data)
     return ReceivedEvent(
         trigger=envelope.trigger,
         data=data,

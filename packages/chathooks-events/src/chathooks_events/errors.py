@@ -23,6 +23,12 @@ class UnknownTrigger(EventsError):
     code = "ERR_TRIGGER_NOT_FOUND"
 
 
+class InvalidSessionType(EventsError):
+    """A session type that is neither "call" nor "meet"."""
+
+    code = "ERR_SESSION_TYPE_INVALID"
+
+
 class MalformedBody(EventsError):
     """A delivered body that is not JSON, or not the shape that its trigger documents."""
 
