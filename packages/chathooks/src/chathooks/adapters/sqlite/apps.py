@@ -1,0 +1,43 @@
+"""The apps' port on SQLite."""
+
+from typing import cast
+
+from chathooks.adapters.sqlite.connection import TransactionPart
+from chathooks.adapters.sqlite.statements import statements
+from chathooks.apps.records import ApiKey, App, Scope
+
+_SQL = statements("apps.sql")
+
+
+class AppsPart(TransactionPart):
+    """See `chathooks.apps.store.AppsTransaction`."""
+
+    async def has_apps(self) -> bool:
+        return self._one(_SQL["has_apps"]) is not None
+
+    async def find_app(self, app_id: str) -> App | None:
+        row = self._one(_SQL["find_app"], (app_id,))
+        return None if row is None else App(*row)
+
+    async def find_api_key(self, digest: bytes) -> ApiKey | None:
+        row = self._one(_SQL["find_api_key"], (digest,))
+        return None if row is None else ApiKey(App(*row[:4]), Scope(row[4]), digest)
+
+    async def find_management_secret(self, key_digest: bytes) -> bytes | None:
+        row = self._one(_SQL["find_management_secret"], (key_digest,))
+        return None if row is None else cast(bytes, row[0])
+
+    async def insert_app(self, app_id: str, name: str, region: str, now_s: int) -> App:
+        cursor = self._run(_SQL["insert_app"], (app_id, name, region, now_s))
+        assert cursor.lastrowid is not None  # noqa: S101 -- an INSERT into a rowid table has one
+        return App(cursor.lastrowid, app_id, name, region)
+
+    async def insert_api_key(
+        self, digest: bytes, app: int, masked: str, name: str, scope: Scope, now_s: int
+    ) -> None:
+        self._run(_SQL["insert_api_key"], (digest, app, masked, name, str(scope), now_s))
+
+    async def insert_management_key(
+        self, key_digest: bytes, secret_digest: bytes, masked: str, now_s: int
+    ) -> None:
+        self._run(_SQL["insert_management_key"], (key_digest, secret_digest, masked, now_s))

@@ -1,0 +1,24 @@
+"""What apps ask of a store."""
+
+from typing import Protocol
+
+from chathooks.apps.records import ApiKey, App, Scope
+from chathooks.kernel.transactions import Notifying
+
+
+class AppsTransaction(Notifying, Protocol):
+    """The port of apps and keys; every lookup is by an index."""
+
+    async def has_apps(self) -> bool: ...
+    async def find_app(self, app_id: str) -> App | None: ...
+    async def find_api_key(self, digest: bytes) -> ApiKey | None: ...
+    async def find_management_secret(self, key_digest: bytes) -> bytes | None:
+        """SHA-256 of the secret that goes with a management key."""
+
+    async def insert_app(self, app_id: str, name: str, region: str, now_s: int) -> App: ...
+    async def insert_api_key(
+        self, digest: bytes, app: int, masked: str, name: str, scope: Scope, now_s: int
+    ) -> None: ...
+    async def insert_management_key(
+        self, key_digest: bytes, secret_digest: bytes, masked: str, now_s: int
+    ) -> None: ...
