@@ -1,0 +1,424 @@
+"""The one way out: a `CurlMulti` driven from the event loop, behind the guard.
+
+A request costs no task and no future: `send` takes a callback. The clock of an attempt starts in `send` and covers
+name resolution, connect, TLS and the arrival of the response headers; what the body does afterwards changes
+nothing (delivery contract §2, §7 "After 2xx headers in time").
+
+Crash behaviour: nothing is kept here. Whoever calls decides what an exchange without an answer means; `close`
+answers what is still under way with `FailureKind.interrupted`.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+import pycurl
+
+from chathooks.egress.classification import exchange_of, failed_exchange
+from chathooks.egress.exchange import Exchange
+from chathooks.egress.failures import EgressClosed, FailureKind
+from chathooks.egress.guard import Target, TargetPolicy, judge_address
+from chathooks.egress.poller import Poller, make_poller
+from chathooks.egress.resolver import Answer, Resolver
+from chathooks.egress.transfer import Done, Transfer
+from chathooks.egress.trust import TrustStore
+
+ATTEMPT_TIMEOUT_S = 2.0
+IDLE_HANDLES_MAX = 512
+IDLE_BODY_BYTES_MAX = 64 * 1024
+EXPECT_CONTINUE_BODY_BYTES_MIN = 1024 * 1024
+PINS_MAX = 20_000
+MS_PER_S = 1000.0
+
+
+class _Pin:
+    """The addresses of an origin as libcurl was last told."""
+
+    __slots__ = ("addresses", "answer", "entry", "loaded", "refusal")
+
+    def __init__(self) -> None:
+        self.answer: Answer | None = None
+        self.addresses: tuple[str, ...] = ()
+        self.entry = ""
+        self.refusal = ""
+        self.loaded = ""
+
+
+class Cancel:
+    """Withdraws a request; its callback is then never called. Harmless once it has been."""
+
+    __slots__ = ("_client", "_generation", "_transfer")
+
+    def __init__(self, client: "EgressClient", transfer: Transfer) -> None:
+        self._client = client
+        self._transfer = transfer
+        self._generation = transfer.generation
+
+    def cancel(self) -> None:
+        """Withdraw the request. Must not be called from another thread."""
+        if self._transfer.generation == self._generation:
+            self._client._drop(self._transfer)
+
+
+class EgressClient:
+    """Sends POST requests to judged targets.
+
+    Args:
+        policy: what may be connected to.
+        resolver: resolves host names; closed by whoever made it.
+        user_agent: value of `User-Agent`.
+        ca_file: PEM file of authorities to trust besides the system's, or None.
+        connections_max: connections open at once; requests beyond wait for one, on their own clock.
+
+    Raises:
+        TrustFileError: `ca_file` cannot be used.
+    """
+
+    def __init__(
+        self,
+        policy: TargetPolicy,
+        *,
+        resolver: Resolver,
+        user_agent: str,
+        ca_file: str | None = None,
+        connections_max: int = 1024,
+    ) -> None:
+        self.policy = policy
+        self.user_agent = user_agent
+        self._trust = TrustStore(ca_file)
+        self.ca_path = self._trust.path
+        self._resolver = resolver
+        self._connections_max = connections_max
+        self._loop: asyncio.AbstractEventLoop
+        self._poller: Poller
+        self._multi = pycurl.CurlMulti()
+        self._started = False
+        self._closed = False
+        self._running: dict[pycurl.Curl, Transfer] = {}
+        self._resolving: set[Transfer] = set()
+        self._idle: list[Transfer] = []
+        self._pins: dict[str, _Pin] = {}
+        self._unpin: list[str] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due_s = 0.0
+        self._deadline_s: float | None = None
+        self._kicked = False
+        self._closing = False
+        self._drained: asyncio.Event | None = None
+        self.connections_opened = 0
+        """Connections that were tried, refused ones included."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests not yet answered."""
+        return len(self._running) + len(self._resolving)
+
+    async def start(self) -> None:
+        """Bind to the running event loop. Raises RuntimeError when started twice."""
+        if self._started or self._closing:
+            raise RuntimeError("an egress client is started once")
+        self._started = True
+        self._loop = asyncio.get_running_loop()
+        self._poller = make_poller(self._loop, self._on_socket, self._reap)
+        multi = self._multi
+        multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket_wanted)
+        multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer_wanted)
+        multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, self._connections_max)
+        multi.setopt(pycurl.M_MAXCONNECTS, self._connections_max)
+
+    async def close(self, grace_s: float) -> None:
+        """Take nothing more, wait up to `grace_s` for what is under way, then interrupt the rest."""
+        if self._closing:
+            return
+        self._closing = True
+        if self.in_flight and grace_s > 0:
+            self._drained = asyncio.Event()
+            try:
+                await asyncio.wait_for(self._drained.wait(), grace_s)
+            except TimeoutError:
+                pass  # the rest is interrupted below
+        left = [*self._running.values(), *self._resolving]
+        for transfer in left:
+            done, started_s = transfer.done, transfer.started_s
+            self._drop(transfer)
+            self._tell(
+                done,
+                failed_exchange(
+                    FailureKind.interrupted,
+                    "the server stopped while the attempt was under way",
+                    (time.perf_counter() - started_s) * MS_PER_S,
+                ),
+            )
+        if self._timer is not None:
+            self._timer.cancel()
+        for transfer in self._idle:
+            transfer.easy.close()
+        self._idle.clear()
+        self._closed = True
+        self._multi.close()
+        if self._started:
+            self._poller.close()
+        self._trust.close()
+
+    def send(
+        self,
+        target: Target,
+        headers: Sequence[str | bytes],
+        body: bytes,
+        *,
+        timeout_s: float = ATTEMPT_TIMEOUT_S,
+        done: Done,
+    ) -> Cancel:
+        """POST `body` with `headers` ("Name: value") to `target`; `done` gets the exchange, never before this returns.
+
+        Raises:
+            EgressClosed: the client is not started, closing or closed.
+        """
+        if self._closing or not self._started:
+            raise EgressClosed("the egress client takes no requests now")
+        transfer = self._idle.pop() if self._idle else Transfer(self)
+        transfer.begin(target, done, time.perf_counter(), timeout_s)
+        transfer.active = True
+        cancel = Cancel(self, transfer)
+        if len(body) >= EXPECT_CONTINUE_BODY_BYTES_MIN:
+            headers = [*headers, "Expect:"]
+        if target.is_literal:
+            refusal = judge_address(target.host, self.policy)
+            if refusal is None:
+                self._run(transfer, target, headers, body, int(timeout_s * MS_PER_S))
+            else:
+                self._fail_soon(
+                    transfer, FailureKind.address_refused, f"{target.host} is {refusal}"
+                )
+            return cancel
+        answer = self._resolver.cached(target.host)
+        if answer is None:
+            self._resolve(transfer, target, headers, body)
+        elif self._pin(transfer, target, answer):
+            self._run(transfer, target, headers, body, int(timeout_s * MS_PER_S))
+        return cancel
+
+    # --- names ------------------------------------------------------------------------------------
+
+    def _resolve(
+        self, transfer: Transfer, target: Target, headers: Sequence[str | bytes], body: bytes
+    ) -> None:
+        transfer.request_headers = headers
+        transfer.request_body = body
+        self._resolving.add(transfer)
+        generation = transfer.generation
+        transfer.dns_timer = self._loop.call_later(
+            transfer.timeout_s, self._on_lookup_late, transfer
+        )
+        transfer.withdraw = self._resolver.lookup(
+            target.host,
+            lambda answer: self._on_lookup(transfer, target, generation, answer),
+        )
+
+    def _on_lookup_late(self, transfer: Transfer) -> None:
+        transfer.dns_timer = None
+        transfer.dns_ms = (time.perf_counter() - transfer.started_s) * MS_PER_S
+        self._fail(transfer, FailureKind.timeout_dns, "the name-server did not answer in time")
+
+    def _on_lookup(
+        self, transfer: Transfer, target: Target, generation: int, answer: Answer
+    ) -> None:
+        if transfer.generation != generation:
+            return
+        elapsed_s = time.perf_counter() - transfer.started_s
+        transfer.dns_ms = elapsed_s * MS_PER_S
+        left_ms = int((transfer.timeout_s - elapsed_s) * MS_PER_S)
+        headers, body = transfer.request_headers, transfer.request_body
+        if transfer.dns_timer is not None:
+            transfer.dns_timer.cancel()
+            transfer.dns_timer = None
+        self._resolving.discard(transfer)
+        if left_ms <= 0:
+            self._fail_soon(transfer, FailureKind.timeout_dns, "resolving took all the time")
+        elif self._pin(transfer, target, answer):
+            self._run(transfer, target, headers, body, left_ms)
+
+    def _pin(self, transfer: Transfer, target: Target, answer: Answer) -> bool:
+        """Bind the origin to the allowed addresses of `answer`; False when the request has failed on it."""
+        pin = self._pins.get(target.pin)
+        if pin is None:
+            pin = self._pins[target.pin] = _Pin()
+            if len(self._pins) > PINS_MAX:
+                oldest = next(iter(self._pins))
+                del self._pins[oldest]
+                self._unpin.append(f"-{oldest}")
+        if pin.answer is not answer:
+            self._judge_answer(pin, target, answer)
+        if answer.failure is not None:
+            self._fail_soon(transfer, answer.failure, answer.detail)
+            return False
+        if not pin.entry:
+            self._fail_soon(transfer, FailureKind.address_refused, pin.refusal)
+            return False
+        if pin.loaded != pin.entry:
+            transfer.easy.setopt(pycurl.RESOLVE, [*self._unpin, pin.entry])
+            self._unpin.clear()
+            pin.loaded = pin.entry
+            transfer.pins = target.pin
+        return True
+
+    def _judge_answer(self, pin: _Pin, target: Target, answer: Answer) -> None:
+        pin.answer = answer
+        allowed: list[str] = []
+        refused: list[str] = []
+        for ip in answer.addresses:
+            verdict = judge_address(ip, self.policy)
+            if verdict is None:
+                allowed.append(f"[{ip}]" if ":" in ip else ip)
+            else:
+                refused.append(f"{ip} is {verdict}")
+        pin.entry = f"{target.pin}:{','.join(allowed)}" if allowed else ""
+        pin.refusal = "; ".join(refused[:3])
+
+    # --- libcurl ----------------------------------------------------------------------------------
+
+    def _run(
+        self,
+        transfer: Transfer,
+        target: Target,
+        headers: Sequence[str | bytes],
+        body: bytes,
+        timeout_ms: int,
+    ) -> None:
+        transfer.load(target.url, headers, body, max(1, timeout_ms))
+        self._running[transfer.easy] = transfer
+        self._multi.add_handle(transfer.easy)
+
+    def _on_socket_wanted(self, what: int, fd: int, _multi: object, _data: object) -> None:
+        self._poller.want(fd, what)
+
+    def _on_timer_wanted(self, timeout_ms: int) -> None:
+        loop = self._loop
+        if self._closed:
+            return
+        if timeout_ms < 0:
+            self._deadline_s = None
+        elif timeout_ms == 0:
+            self._deadline_s = None
+            if not self._kicked:
+                self._kicked = True
+                loop.call_soon(self._on_kick)
+        else:
+            due_s = loop.time() + timeout_ms / MS_PER_S
+            self._deadline_s = due_s
+            # An armed timer that is early enough stays; it looks again when it fires.
+            if self._timer is None or due_s < self._timer_due_s:
+                self._arm(due_s)
+
+    def _arm(self, due_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_due_s = due_s
+        self._timer = self._loop.call_at(due_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        deadline_s = self._deadline_s
+        if deadline_s is None:
+            return
+        if self._loop.time() < deadline_s:
+            self._arm(deadline_s)
+            return
+        self._deadline_s = None
+        self._on_kick()
+
+    def _on_kick(self) -> None:
+        self._kicked = False
+        if not self._closed:
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            self._reap()
+
+    def _on_socket(self, fd: int, flags: int) -> None:
+        if not self._closed:
+            self._multi.socket_action(fd, flags)
+
+    def _reap(self) -> None:
+        """Hand over what has ended."""
+        while not self._closed:
+            queued, finished, failed = self._multi.info_read(64)
+            for easy in finished:
+                self._finish(easy, 0, "")
+            for easy, code, message in failed:
+                self._finish(easy, code, message)
+            if not queued:
+                return
+
+    def _finish(self, easy: pycurl.Curl, code: int, message: str) -> None:
+        transfer = self._running.get(easy)
+        if transfer is None:
+            return
+        if transfer.needs_fresh_connection:
+            elapsed_s = time.perf_counter() - transfer.started_s
+            left_ms = int((transfer.timeout_s - elapsed_s) * MS_PER_S)
+            if left_ms > 0:
+                self._multi.remove_handle(easy)
+                transfer.make_anew(left_ms)
+                self._multi.add_handle(easy)
+                return
+        exchange = exchange_of(transfer, code, message)
+        done = transfer.done
+        self._release(transfer)
+        self._tell(done, exchange)
+
+    # --- ends -------------------------------------------------------------------------------------
+
+    def _fail_soon(self, transfer: Transfer, kind: FailureKind, detail: str) -> None:
+        self._resolving.add(transfer)
+        generation = transfer.generation
+        self._loop.call_soon(
+            lambda: (
+                self._fail(transfer, kind, detail) if transfer.generation == generation else None
+            )
+        )
+
+    def _fail(self, transfer: Transfer, kind: FailureKind, detail: str) -> None:
+        exchange = failed_exchange(
+            kind, detail, (time.perf_counter() - transfer.started_s) * MS_PER_S, transfer.dns_ms
+        )
+        done = transfer.done
+        self._release(transfer)
+        self._tell(done, exchange)
+
+    def _drop(self, transfer: Transfer) -> None:
+        if transfer.active:
+            if transfer.pins:
+                # It may not have told libcurl its addresses yet.
+                pin = self._pins.get(transfer.pins)
+                if pin is not None:
+                    pin.loaded = ""
+            self._release(transfer)
+
+    def _release(self, transfer: Transfer) -> None:
+        transfer.generation += 1
+        transfer.active = False
+        transfer.pins = ""
+        if transfer.withdraw is not None:
+            transfer.withdraw()
+            transfer.withdraw = None
+        if transfer.dns_timer is not None:
+            transfer.dns_timer.cancel()
+            transfer.dns_timer = None
+        self._resolving.discard(transfer)
+        if self._running.pop(transfer.easy, None) is not None:
+            self._multi.remove_handle(transfer.easy)
+        self.connections_opened += transfer.opens
+        transfer.forget()
+        if len(self._idle) < IDLE_HANDLES_MAX and not self._closing:
+            self._idle.append(transfer)
+        else:
+            transfer.easy.close()
+        if self._drained is not None and not self.in_flight:
+            self._drained.set()
+
+    def _tell(self, done: Callable[[Exchange], None], exchange: Exchange) -> None:
+        try:
+            done(exchange)
+        except Exception as exc:  # one caller's fault must not stop the others' answers
+            self._loop.call_exception_handler(
+                {"message": "an egress callback failed", "exception": exc}
+            )

@@ -1,0 +1,267 @@
+"""One easy handle and what its callbacks note down; made once, used for many requests.
+
+The callbacks run inside libcurl: they count, judge and keep, and never call back into it. Three of them are walls:
+
+* `_open_socket` judges the very address about to be connected to and counts connections;
+* `_before_request` judges the address of a kept connection likewise, and counts how often the request goes out;
+  libcurl sends a POST again, unasked and up to five times, when kept connections close unanswered: one resend on a
+  fresh connection is let through, one on another kept connection is stopped for the client to make it anew;
+* `_resolve` refuses to let libcurl look names up by itself (`resolver` says why).
+"""
+
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import pycurl
+
+from chathooks.egress.exchange import Exchange
+from chathooks.egress.guard import Target, TargetPolicy, judge_address
+
+if TYPE_CHECKING:
+    from asyncio import TimerHandle
+
+RESPONSE_BODY_KEPT_BYTES_MAX = 4 * 1024
+RESPONSE_BODY_READ_BYTES_MAX = 64 * 1024
+RESPONSE_HEADERS_BYTES_MAX = 32 * 1024
+RESPONSE_HEADER_LINES_MAX = 1024
+SENDS_MAX = 2
+CONNECTION_LIFETIME_S_MAX = 120
+CONNECTION_IDLE_S_MAX = 60
+
+Done = Callable[[Exchange], None]
+
+
+class TransferOptions(Protocol):
+    """What every transfer of a client shares."""
+
+    policy: TargetPolicy
+    user_agent: str
+    ca_path: str | None
+
+
+class _GuardedSocket(socket.socket):
+    """libcurl works on a duplicate of the descriptor; this one is closed as soon as pycurl lets go of it."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _nothing(_: Exchange) -> None:
+    return
+
+
+class Transfer:
+    """A pooled easy handle with the record of the request it is serving."""
+
+    __slots__ = (
+        "_body",
+        "_body_size",
+        "_headers",
+        "_policy",
+        "_timeout_ms",
+        "_url",
+        "active",
+        "dns_ms",
+        "dns_timer",
+        "done",
+        "easy",
+        "generation",
+        "made_anew",
+        "needs_fresh_connection",
+        "opens",
+        "pins",
+        "refused_ip",
+        "remote_ip",
+        "request_body",
+        "request_headers",
+        "resolved_unasked",
+        "sends",
+        "started_s",
+        "target",
+        "timeout_s",
+        "withdraw",
+    )
+
+    def __init__(self, options: TransferOptions) -> None:
+        self._policy = options.policy
+        self._url = ""
+        self._timeout_ms = -1
+        self._headers: deque[bytes] = deque(maxlen=RESPONSE_HEADER_LINES_MAX)
+        self._body: list[bytes] = []
+        self.easy = pycurl.Curl()
+        self._configure(options)
+        self.target: Target | None = None
+        self.withdraw: Callable[[], None] | None = None
+        self.dns_timer: TimerHandle | None = None
+        self.request_headers: Sequence[str | bytes] = ()
+        self.request_body = b""
+        self.generation = 0
+        self.active = False
+        self.made_anew = False
+        self.pins = ""
+        self.begin(None, _nothing, 0.0, 0.0)
+
+    def _configure(self, options: TransferOptions) -> None:
+        easy = self.easy
+        easy.setopt(pycurl.POST, 1)
+        easy.setopt(pycurl.USERAGENT, options.user_agent)
+        easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        easy.setopt(pycurl.REDIR_PROTOCOLS, 0)
+        easy.setopt(pycurl.FOLLOWLOCATION, 0)
+        easy.setopt(pycurl.PROXY, "")
+        easy.setopt(pycurl.NOPROXY, "*")
+        easy.setopt(pycurl.NETRC, 0)
+        easy.setopt(pycurl.NOSIGNAL, 1)
+        easy.setopt(pycurl.PATH_AS_IS, 1)
+        easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
+        easy.setopt(pycurl.MAXLIFETIME_CONN, CONNECTION_LIFETIME_S_MAX)
+        easy.setopt(pycurl.MAXAGE_CONN, CONNECTION_IDLE_S_MAX)
+        easy.setopt(pycurl.SSL_VERIFYPEER, 1)
+        easy.setopt(pycurl.SSL_VERIFYHOST, 2)
+        easy.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
+        if options.ca_path is not None:
+            easy.setopt(pycurl.CAINFO, options.ca_path)
+        easy.setopt(pycurl.HEADERFUNCTION, self._headers.append)
+        easy.setopt(pycurl.WRITEFUNCTION, self._on_body)
+        easy.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
+        easy.setopt(pycurl.PREREQFUNCTION, self._before_request)
+        easy.setopt(pycurl.RESOLVER_START_FUNCTION, self._resolve)
+
+    def begin(self, target: Target | None, done: Done, started_s: float, timeout_s: float) -> None:
+        """Forget the last request and note the next one."""
+        self.target = target
+        self.done = done
+        self.started_s = started_s
+        self.timeout_s = timeout_s
+        self.dns_ms = 0.0
+        self.opens = 0
+        self.sends = 0
+        self.refused_ip: str | None = None
+        self.resolved_unasked = False
+        self.needs_fresh_connection = False
+        self.remote_ip: str | None = None
+        self._body_size = 0
+        self._headers.clear()
+        self._body.clear()
+
+    def load(self, url: str, headers: Sequence[str | bytes], body: bytes, timeout_ms: int) -> None:
+        """Set on the easy handle what differs from the last request."""
+        easy = self.easy
+        if url != self._url:
+            easy.setopt(pycurl.URL, url)
+            self._url = url
+        if timeout_ms != self._timeout_ms:
+            easy.setopt(pycurl.TIMEOUT_MS, timeout_ms)
+            self._timeout_ms = timeout_ms
+        easy.setopt(pycurl.HTTPHEADER, headers)
+        easy.setopt(pycurl.POSTFIELDS, body)
+
+    def forget(self) -> None:
+        """Let go of everything that belonged to the request."""
+        self.target = None
+        self.done = _nothing
+        self.request_headers = ()
+        self.request_body = b""
+        self._headers.clear()
+        self._body.clear()
+        if self.made_anew:
+            self.easy.setopt(pycurl.FRESH_CONNECT, 0)
+            self.made_anew = False
+
+    def make_anew(self, timeout_ms: int) -> None:
+        """Prepare the one resend, on a connection of its own."""
+        self.needs_fresh_connection = False
+        self.made_anew = True
+        self.sends = 1
+        self._timeout_ms = timeout_ms
+        self.easy.setopt(pycurl.FRESH_CONNECT, 1)
+        self.easy.setopt(pycurl.TIMEOUT_MS, timeout_ms)
+
+    def header_block(self) -> tuple[bytes, bool, bool]:
+        """The final answer's header block, whether it is complete, and whether it is too large."""
+        lines = self._headers
+        if len(lines) == RESPONSE_HEADER_LINES_MAX:
+            return b"", False, True
+        block = b"".join(lines)
+        end = block.find(b"\r\n\r\n")
+        if end < 0 or end + 4 != len(
+            block
+        ):  # interim answers, trailers, bare line feeds, or cut short
+            block, complete = _final_block(lines)
+        else:
+            complete = not _is_interim(block)
+        if len(block) > RESPONSE_HEADERS_BYTES_MAX:
+            return b"", False, True
+        return block, complete, False
+
+    def body(self) -> bytes:
+        """The part of the body that is kept."""
+        chunks = self._body
+        if not chunks:
+            return b""
+        return b"".join(chunks)[:RESPONSE_BODY_KEPT_BYTES_MAX]
+
+    # --- called by libcurl ------------------------------------------------------------------------
+
+    def _on_body(self, chunk: bytes) -> int | None:
+        size = self._body_size
+        if size < RESPONSE_BODY_KEPT_BYTES_MAX:
+            self._body.append(chunk)
+        size = self._body_size = size + len(chunk)
+        return None if size <= RESPONSE_BODY_READ_BYTES_MAX else 0
+
+    def _open_socket(self, purpose: int, address: "pycurl.SocketAddress") -> "socket.socket | int":
+        self.opens += 1
+        ip = address.addr[0]
+        ip_text = ip.decode("ascii") if isinstance(ip, bytes) else ip
+        if judge_address(ip_text, self._policy) is not None:
+            self.refused_ip = ip_text
+            return pycurl.SOCKET_BAD
+        return _GuardedSocket(address.family, address.socktype, address.protocol)
+
+    def _before_request(
+        self, remote_ip: str, local_ip: str, remote_port: int, local_port: int
+    ) -> int:
+        self.remote_ip = remote_ip
+        self.sends += 1
+        if self.sends > SENDS_MAX:
+            return pycurl.PREREQFUNC_ABORT
+        if judge_address(remote_ip, self._policy) is not None:
+            self.refused_ip = remote_ip
+            return pycurl.PREREQFUNC_ABORT
+        if self.sends == SENDS_MAX and not self.opens:
+            self.needs_fresh_connection = True
+            return pycurl.PREREQFUNC_ABORT
+        return pycurl.PREREQFUNC_OK
+
+    def _resolve(self, *_: object) -> int:
+        if self.target is not None and self.target.is_literal:
+            return 0  # libcurl asks here for literal addresses too
+        self.resolved_unasked = True
+        return 1
+
+
+def _is_interim(block: bytes) -> bool:
+    """Whether a header block is that of a 1xx answer (RFC 9110 §15.2)."""
+    _, _, rest = block.partition(b" ")
+    return rest.lstrip(b" ")[:1] == b"1"
+
+
+def _final_block(lines: Sequence[bytes] | deque[bytes]) -> tuple[bytes, bool]:
+    """The last answer's lines up to its blank line, and whether that blank line is there."""
+    block: list[bytes] = []
+    complete = False
+    for line in lines:
+        if line.startswith(b"HTTP/") and (complete or not block):
+            block, complete = [line], False
+        elif complete:
+            continue  # a trailer
+        else:
+            block.append(line)
+            complete = line in (b"\r\n", b"\n")
+    joined = b"".join(block)
+    return joined, complete and not _is_interim(joined)
