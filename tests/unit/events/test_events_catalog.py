@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # it has no stubs
 import msgspec
 import pytest
 
@@ -191,14 +191,14 @@ by_trigger = pytest.mark.parametrize("name", list(TRIGGERS))
 def formats() -> jsonschema.FormatChecker:
     checker = jsonschema.FormatChecker()
 
-    @checker.checks("uri")
     def is_uri(value: Any) -> bool:
         return not isinstance(value, str) or value.startswith("https://")
 
-    @checker.checks("date-time", raises=msgspec.ValidationError)
     def is_date_time(value: Any) -> bool:
         return not isinstance(value, str) or bool(msgspec.convert(value, datetime))
 
+    checker.checks("uri")(is_uri)
+    checker.checks("date-time", raises=msgspec.ValidationError)(is_date_time)
     return checker
 
 
