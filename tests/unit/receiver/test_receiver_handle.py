@@ -1,6 +1,7 @@
 """A receiver accepts what is rightly addressed to it, once, and answers everything else with a clear refusal."""
 
 import base64
+import tracemalloc
 from collections.abc import Mapping
 
 import msgspec
@@ -115,6 +116,19 @@ def test_a_window_never_outgrows_its_size_and_has_at_least_one_place() -> None:
     assert ("a" in window, "b" in window, "c" in window) == (True, False, True)
     with pytest.raises(ValueError, match="at least one"):
         SeenWindow(0)
+
+
+def test_long_keys_take_no_more_memory_than_short_ones() -> None:
+    window = SeenWindow()
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            window.add(f"{number}" + "x" * 100_000)
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(window) == 100
+    assert kept_bytes < 200_000
 
 
 @pytest.mark.parametrize(

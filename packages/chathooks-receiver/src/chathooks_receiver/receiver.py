@@ -99,7 +99,7 @@ class Receiver:
         try:
             self._handler(event)
         except Exception:
-            log.exception("The handler failed on an event of %s.", event.trigger)
+            log.exception("The handler failed on an event of %r.", event.trigger)
             return _refused(
                 Refusal(500, "ERR_HANDLER_FAILED", "The receiver could not process the event.")
             )

@@ -1,5 +1,6 @@
 """Which events were accepted lately."""
 
+import hashlib
 from collections import OrderedDict
 from threading import Lock
 
@@ -14,22 +15,28 @@ class SeenWindow:
         if events_max < 1:
             raise ValueError("The window holds at least one event.")
         self._events_max = events_max
-        self._keys: OrderedDict[str, None] = OrderedDict()
+        self._digests: OrderedDict[bytes, None] = OrderedDict()
         self._lock = Lock()
 
     def __contains__(self, key: str) -> bool:
         """Whether `key` was added and is not yet forgotten."""
         with self._lock:
-            return key in self._keys
+            return _digest(key) in self._digests
 
     def __len__(self) -> int:
         """How many keys are remembered."""
-        return len(self._keys)
+        return len(self._digests)
 
     def add(self, key: str) -> None:
         """Remember `key` as the newest; the oldest is forgotten when the window is full."""
+        digest = _digest(key)
         with self._lock:
-            self._keys[key] = None
-            self._keys.move_to_end(key)
-            if len(self._keys) > self._events_max:
-                self._keys.popitem(last=False)
+            self._digests[digest] = None
+            self._digests.move_to_end(digest)
+            if len(self._digests) > self._events_max:
+                self._digests.popitem(last=False)
+
+
+def _digest(key: str) -> bytes:
+    # Keys come from the sender and may be as long as a body; what is remembered must not grow with them.
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
