@@ -42,6 +42,12 @@ _KINDS = {
     _TOO_LARGE: FailureKind.headers_too_large,
 }
 
+_CONNECT_KINDS = {
+    errno.ECONNREFUSED: FailureKind.connection_refused,
+    errno.ECONNRESET: FailureKind.connection_reset,
+    errno.EPIPE: FailureKind.connection_reset,
+}
+
 
 def failed_exchange(
     kind: FailureKind, detail: str, duration_ms: float, dns_ms: float = 0.0
@@ -103,8 +109,8 @@ def _kind(transfer: Transfer, code: int) -> FailureKind:
     if code == pycurl.E_OPERATION_TIMEDOUT:
         return _timeout_phase(transfer)
     if code == pycurl.E_COULDNT_CONNECT:
-        refused = transfer.easy.getinfo(pycurl.OS_ERRNO) == errno.ECONNREFUSED
-        return FailureKind.connection_refused if refused else FailureKind.connect_failed
+        said = transfer.easy.getinfo(pycurl.OS_ERRNO)
+        return _CONNECT_KINDS.get(said, FailureKind.connect_failed)
     if code == 0:  # ended well without a final answer: only interim ones
         return FailureKind.protocol
     return _KINDS.get(code, FailureKind.internal)

@@ -33,8 +33,9 @@ LOOKUPS_MAX = 512
 LANE_LOOKUPS_MAX = 16
 SUSPECT_LOOKUPS_MAX = 32
 SUSPECT_S = 60.0
-QUERY_TIMEOUT_S = 0.6
-QUERY_TRIES = 2
+# Together they outlast an attempt: a slow answer still serves the next one from the cache.
+QUERY_TIMEOUT_S = 0.7
+QUERY_TRIES = 3
 TIMER_S_MIN = 0.01
 CONFIG_CHECK_S = 10.0
 RESOLV_CONF = "/etc/resolv.conf"
