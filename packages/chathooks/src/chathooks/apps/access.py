@@ -133,6 +133,17 @@ class Access:
         given = hashlib.sha256(secret).digest()
         return hmac.compare_digest(given, expected or _NO_DIGEST) and expected is not None
 
+    async def is_management_secret(self, secret: bytes) -> bool:
+        """Whether this is the secret of any management key."""
+        given = hashlib.sha256(secret).digest()
+
+        async def query(tx: AppsTransaction) -> list[bytes]:
+            return await tx.management_secrets()
+
+        known = await self._store.read(query)
+        matches = [hmac.compare_digest(given, one) for one in known]  # all, for constant time
+        return any(matches)
+
     async def app(self, app_id: str) -> App | None:
         """The app with this id, None where there is none."""
         return await self._find_app(app_id)

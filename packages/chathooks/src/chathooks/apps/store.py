@@ -15,6 +15,9 @@ class AppsTransaction(Notifying, Protocol):
     async def find_management_secret(self, key_digest: bytes) -> bytes | None:
         """SHA-256 of the secret that goes with a management key."""
 
+    async def management_secrets(self) -> list[bytes]:
+        """SHA-256 of the secrets of all management keys, which are few."""
+
     async def insert_app(self, app_id: str, name: str, region: str, now_s: int) -> App: ...
     async def insert_api_key(
         self, digest: bytes, app: int, masked: str, name: str, scope: Scope, now_s: int

@@ -27,6 +27,9 @@ class AppsPart(TransactionPart):
         row = self._one(_SQL["find_management_secret"], (key_digest,))
         return None if row is None else cast(bytes, row[0])
 
+    async def management_secrets(self) -> list[bytes]:
+        return [row[0] for row in self._all(_SQL["management_secrets"])]
+
     async def insert_app(self, app_id: str, name: str, region: str, now_s: int) -> App:
         cursor = self._run(_SQL["insert_app"], (app_id, name, region, now_s))
         assert cursor.lastrowid is not None  # noqa: S101 -- an INSERT into a rowid table has one

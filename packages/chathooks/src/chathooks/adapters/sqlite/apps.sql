@@ -11,6 +11,9 @@ FROM api_keys k JOIN apps a ON a.app = k.app WHERE k.digest = ?
 -- find_management_secret --
 SELECT secret_digest FROM management_keys WHERE key_digest = ?
 
+-- management_secrets --
+SELECT secret_digest FROM management_keys LIMIT 100
+
 -- insert_app --
 INSERT INTO apps (id, name, region, created_at) VALUES (?, ?, ?, ?)
 

@@ -3,7 +3,9 @@
 from chathooks.adapters.sqlite.apps import AppsPart
 from chathooks.adapters.sqlite.deliveries import DeliveryPart
 from chathooks.adapters.sqlite.feed import FeedPart
+from chathooks.adapters.sqlite.log import LogPart
+from chathooks.adapters.sqlite.webhooks import WebhooksPart
 
 
-class SqliteTransaction(AppsPart, DeliveryPart, FeedPart):
+class SqliteTransaction(AppsPart, DeliveryPart, FeedPart, LogPart, WebhooksPart):
     """One class, so that a command may change chat state and append events in the same transaction."""

@@ -1,0 +1,27 @@
+"""The API put together from services; the store and the engine behind them are somebody else's."""
+
+from collections.abc import Sequence
+
+from starlette.routing import BaseRoute
+
+from chathooks.api.docs_page import docs_page
+from chathooks.api.edge import Edge
+from chathooks.api.openapi import openapi_document
+from chathooks.api.pages import Pages, Ready, build_pages
+from chathooks.api.routing import Route
+from chathooks.apps.access import Access
+
+
+def build_api(
+    routes: Sequence[Route], *, access: Access, ready: Ready, more: Sequence[BaseRoute] = ()
+) -> Edge:
+    """The ASGI application.
+
+    Args:
+        routes: every call of the API, of all resources.
+        access: authenticates callers.
+        ready: what `/readyz` asks; raises ChathooksError while the server cannot do its work.
+        more: Starlette routes of other parts: console, media, client connections.
+    """
+    docs = docs_page(openapi_document(routes))
+    return Edge(access, routes, build_pages(Pages(access, ready, docs), more))

@@ -1,0 +1,136 @@
+"""What is served besides the API: health, metrics, documentation.
+
+Starlette routes these; other parts of the server (console, media, client connections) are added as its routes.
+"""
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Sequence
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from chathooks.api import problems
+from chathooks.api.docs_page import DocsPage
+from chathooks.api.edge import Asgi, not_found
+from chathooks.apps.access import Access
+from chathooks.kernel.errors import ChathooksError
+from chathooks.kernel.telemetry import REGISTRY
+
+_JSON = "application/json"
+_FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
+_BEARER = "bearer "
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""On every page that a browser may show."""
+
+Ready = Callable[[], Awaitable[None]]
+
+
+def problem(error: Exception) -> Response:
+    """The error answer for an exception."""
+    status, refusal = problems.shown(error)
+    headers = {"Retry-After": str(problems.RETRY_AFTER_S)} if status == 503 else None
+    return Response(problems.envelope(refusal), status, headers, _JSON)
+
+
+def _is_loopback(request: Request) -> bool:
+    # A proxy on this machine makes every caller look local; it says so in a header.
+    if request.client is None or any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        return ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
+
+
+class Pages:
+    """Handlers of the pages."""
+
+    def __init__(self, access: Access, ready: Ready, docs: DocsPage) -> None:
+        """
+        Args:
+            access: knows the management secret.
+            ready: raises ChathooksError while the server cannot do its work.
+            docs: the documentation.
+        """
+        self._access = access
+        self._ready = ready
+        self._docs = docs
+
+    async def healthz(self, _request: Request) -> Response:
+        """The process lives."""
+        return Response(b'{"data":{"status":"alive"}}', media_type=_JSON)
+
+    async def readyz(self, _request: Request) -> Response:
+        """The store answers."""
+        try:
+            await self._ready()
+        except ChathooksError as error:
+            return problem(error)
+        return Response(b'{"data":{"status":"ready"}}', media_type=_JSON)
+
+    async def metrics(self, request: Request) -> Response:
+        """Prometheus metrics, on loopback or with the management secret (delivery contract §7)."""
+        secret = request.headers.get("secret", "")
+        authorization = request.headers.get("authorization", "")
+        if not secret and authorization.lower().startswith(_BEARER):
+            secret = authorization[len(_BEARER) :].strip()
+        if not _is_loopback(request):
+            allowed = bool(secret) and await self._access.is_management_secret(
+                secret.encode("latin-1")
+            )
+            if not allowed:
+                return problem(
+                    ChathooksError(
+                        "AUTH_ERR_EMPTY_AUTH_HEADER" if not secret else "AUTH_ERR_APIKEY_NOT_FOUND",
+                        "Metrics are shown on loopback, or with the management secret in the secret "
+                        "header or as a bearer token.",
+                        {"secret": "is unknown" if secret else "is required"},
+                    )
+                )
+        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+    async def docs(self, _request: Request) -> Response:
+        """The documentation of the API as a page."""
+        return Response(
+            self._docs.html,
+            headers=SECURITY_HEADERS | {"Content-Security-Policy": self._docs.policy},
+            media_type="text/html; charset=utf-8",
+        )
+
+    async def openapi(self, _request: Request) -> Response:
+        """The OpenAPI document."""
+        return Response(self._docs.openapi, media_type=_JSON)
+
+
+async def _not_found(_request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException) and error.status_code not in (404, 405):
+        return problem(problems.bad_request("The request cannot be served."))
+    return problem(not_found())
+
+
+async def _failed(_request: Request, error: Exception) -> Response:
+    return problem(error)
+
+
+def build_pages(pages: Pages, more: Sequence[BaseRoute] = ()) -> Asgi:
+    """The ASGI application of all pages; `more` are routes of other parts of the server."""
+    return Starlette(
+        routes=[
+            Route("/healthz", pages.healthz),
+            Route("/readyz", pages.readyz),
+            Route("/metrics", pages.metrics),
+            Route("/docs", pages.docs),
+            Route("/docs/openapi.json", pages.openapi),
+            *more,
+        ],
+        exception_handlers={HTTPException: _not_found, ChathooksError: _failed, Exception: _failed},
+    )
