@@ -21,20 +21,21 @@ the earliest.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import structlog
 
 from chathooks.delivery.claims import Claim, Moment, end_unsent, take_turn
+from chathooks.delivery.cycle import Cycle, EngineLimits
 from chathooks.delivery.fanout import Fanout, Step
 from chathooks.delivery.lanes import Lane, Lanes
 from chathooks.delivery.outcome import classify
 from chathooks.delivery.payload import Endpoint, build, prepare
-from chathooks.delivery.policy import RETRY_SCHEDULE_MS
 from chathooks.delivery.queue import Candidate, DeliveryTransaction, Settled, Sweep
-from chathooks.delivery.recording import Ended, Recorded, record, recover
+from chathooks.delivery.recording import Ended, record, recover
 from chathooks.delivery.records import State
-from chathooks.egress.client import EgressClient, Exchange
+from chathooks.egress.client import EgressClient
+from chathooks.egress.exchange import Exchange
+from chathooks.egress.failures import FailureKind
 from chathooks.egress.guard import TargetPolicy
 from chathooks.kernel import telemetry
 from chathooks.kernel.clock import Clock, Timer
@@ -42,11 +43,6 @@ from chathooks.kernel.crypto import SecretBox
 from chathooks.kernel.errors import StoreUnavailable
 from chathooks.kernel.transactions import Store, Topic
 
-ATTEMPT_TIMEOUT_S = 2.0
-"""From the start of an attempt to the arrival of the answer's headers (delivery contract §2)."""
-EXPIRY_HOURS = 72
-BACKLOG_MAX = 1_000_000
-"""Deliveries that may wait per webhook."""
 RECORDS_PER_CYCLE_MAX = 512
 TURNS_PER_CYCLE_MAX = 256
 CLAIMS_PER_CYCLE_MAX = 256
@@ -54,47 +50,12 @@ SWEEP_NUMBERS_PER_CYCLE = 2_000
 STORE_RETRY_MS = 500
 """Pause after a cycle that the store could not keep."""
 ENDPOINTS_CACHED_MAX = 20_000
+STOP_MAX_S = 5.0
+"""Bound on a graceful stop: attempts end within 2 s, their record takes one commit."""
 
-_MS_PER_HOUR = 3_600_000
 _MS_PER_S = 1000
 
 log = structlog.get_logger("delivery")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineLimits:
-    """What an operator may set of the engine."""
-
-    timeout_s: float = ATTEMPT_TIMEOUT_S
-    retry_schedule_ms: tuple[int, ...] = RETRY_SCHEDULE_MS
-    expiry_ms: int = EXPIRY_HOURS * _MS_PER_HOUR
-    backlog_max: int = BACKLOG_MAX
-
-
-@dataclass(slots=True)
-class _Cycle:
-    """One cycle: what it was given, and what its transaction did."""
-
-    ended: list[Ended]
-    turns: list[Lane]
-    recorded: Recorded = field(default_factory=Recorded)
-    step: Step | None = None
-    claims: list[Claim] = field(default_factory=list)
-    starved: list[Lane] = field(default_factory=list)
-    """Lanes that had no room among all attempts, or whose turn came after the cycle was full."""
-    sweep: Sweep | None = None
-    swept: list[Settled] = field(default_factory=list)
-    swept_parked: int = 0
-    swept_cursor: int = 0
-
-    def progressed(self) -> bool:
-        """Whether the cycle changed anything that may make more work possible."""
-        return bool(
-            self.ended
-            or self.step is not None
-            or self.sweep is not None
-            or any(claim.items or claim.ended or claim.due_checked for claim in self.claims)
-        )
 
 
 class Engine:
@@ -129,6 +90,7 @@ class Engine:
         self._paused = False
         self._stopping = False
         self._gave_up = False
+        self._quiet = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     # -- start and stop ----------------------------------------------------------------------------------
@@ -146,7 +108,7 @@ class Engine:
         for subscription in self.fanout.subscriptions.lanes.values():
             if subscription.backlog > 0:
                 self.lanes.want_turn(self.lanes.of(subscription))
-        self._bell.set()
+        self._ring()
         self._task = asyncio.create_task(self._run(), name="delivery-engine")
 
     async def _load(self, tx: DeliveryTransaction) -> None:
@@ -164,20 +126,34 @@ class Engine:
         await tx.save_progress([(r.next_number, r.cursor, r.cursor, r.lane) for r in rows])
 
     async def stop(self) -> None:
-        """Begin no more attempts, let running ones end and record them; the rest stays stored."""
+        """Begin no more attempts, let running ones end and record them; the rest stays stored.
+
+        What could not be recorded within STOP_MAX_S is made again by the next start.
+        """
         self._stopping = True
-        self._bell.set()
+        self._ring()
         if self._task is not None:
-            await self._task
+            try:
+                await asyncio.wait_for(self._task, STOP_MAX_S)
+            except TimeoutError:
+                log.error("attempts end unrecorded; the next start makes them again")
         for timer in (self._due_timer, self._pause_timer):
             if timer is not None:
                 timer.cancel()
 
+    async def quiet(self) -> None:
+        """Wait until nothing is in flight and nothing can be done before a timer or a commit rings."""
+        await self._quiet.wait()
+
     # -- what rings the bell -----------------------------------------------------------------------------
+
+    def _ring(self) -> None:
+        self._quiet.clear()
+        self._bell.set()
 
     def _on_feed(self, _key: int) -> None:
         self._feed_waits = True
-        self._bell.set()
+        self._ring()
 
     def _on_webhook(self, lane_key: int) -> None:
         self._endpoints.pop(lane_key, None)
@@ -193,20 +169,22 @@ class Engine:
             lane = self.lanes.of(subscription)
             self.lanes.due_at(lane, self._clock.steady_ms())
             self.lanes.want_turn(lane)
-            self._bell.set()
+            self._ring()
 
     def _on_due(self) -> None:
         self._due_timer = None
-        self._bell.set()
+        self._ring()
 
     def _on_pause_over(self) -> None:
         self._paused = False
-        self._bell.set()
+        self._ring()
 
     # -- cycles ------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
         while True:
+            if not (self._bell.is_set() or self._has_work() or self.lanes.in_flight):
+                self._quiet.set()
             await self._bell.wait()
             self._bell.clear()
             if self._stopping and not self._ended and self.lanes.in_flight == 0:
@@ -231,7 +209,7 @@ class Engine:
             self._ended[place] for place in range(min(len(self._ended), RECORDS_PER_CYCLE_MAX))
         ]
         turns = [] if self._stopping else self.lanes.take_turns(TURNS_PER_CYCLE_MAX)
-        cycle = _Cycle(ended, turns)
+        cycle = Cycle(ended, turns)
         feed_waits, self._feed_waits = self._feed_waits and not self._stopping, False
         try:
             await self._store.write(lambda tx: self._transact(tx, cycle, feed_waits))
@@ -242,7 +220,7 @@ class Engine:
             if self._stopping:
                 log.error("attempts end unrecorded; the next start makes them again")
                 self._gave_up = True
-                self._bell.set()
+                self._ring()
                 return
             for lane in turns:
                 self.lanes.want_turn(lane)
@@ -266,7 +244,7 @@ class Engine:
 
     # -- inside the transaction: memory is read, never changed --------------------------------------------
 
-    async def _transact(self, tx: DeliveryTransaction, cycle: _Cycle, feed_waits: bool) -> None:
+    async def _transact(self, tx: DeliveryTransaction, cycle: Cycle, feed_waits: bool) -> None:
         wall = self._clock.wall_ms()
         moment = Moment(self._clock.steady_ms(), wall, wall - self._limits.expiry_ms)
         if cycle.ended:
@@ -285,7 +263,7 @@ class Engine:
             await self._claim(tx, cycle, moment)
         await self._save_progress(tx, cycle)
 
-    async def _claim(self, tx: DeliveryTransaction, cycle: _Cycle, moment: Moment) -> None:
+    async def _claim(self, tx: DeliveryTransaction, cycle: Cycle, moment: Moment) -> None:
         freed: dict[int, int] = {}
         turns = {lane.key: lane for lane in cycle.turns}
         for one in cycle.ended:
@@ -328,7 +306,7 @@ class Engine:
             claimed += len(claim.items)
             cycle.claims.append(claim)
 
-    async def _sweep(self, tx: DeliveryTransaction, cycle: _Cycle, moment: Moment) -> None:
+    async def _sweep(self, tx: DeliveryTransaction, cycle: Cycle, moment: Moment) -> None:
         """Cancel some of what was withdrawn (§2)."""
         sweep = self._sweeps[0]
         subscription = self.fanout.subscriptions.lanes[sweep.lane]
@@ -347,7 +325,7 @@ class Engine:
         await tx.swept(sweep, below)
         cycle.sweep = sweep._replace(from_number=below)
 
-    async def _save_progress(self, tx: DeliveryTransaction, cycle: _Cycle) -> None:
+    async def _save_progress(self, tx: DeliveryTransaction, cycle: Cycle) -> None:
         lanes = self.fanout.subscriptions.lanes
         cursors = {claim.subscription.lane: claim.cursor for claim in cycle.claims}
         if cycle.sweep is not None:
@@ -386,7 +364,7 @@ class Engine:
 
     # -- after the commit --------------------------------------------------------------------------------
 
-    def _apply(self, cycle: _Cycle) -> None:
+    def _apply(self, cycle: Cycle) -> None:
         subscriptions = self.fanout.subscriptions
         self._apply_ended(cycle)
         if cycle.step is not None:
@@ -405,9 +383,9 @@ class Engine:
         self._watch_due()
         # Lanes that only wait for room must not keep the engine turning: an attempt that ends rings.
         if self._stopping or (cycle.progressed() and self._has_work()):
-            self._bell.set()
+            self._ring()
 
-    def _apply_ended(self, cycle: _Cycle) -> None:
+    def _apply_ended(self, cycle: Cycle) -> None:
         for one, settled in zip(cycle.ended, cycle.recorded.settled, strict=True):
             lane = self.lanes.by_key[one.item.lane]
             self.lanes.ended(lane, 1)
@@ -432,7 +410,7 @@ class Engine:
         for subscription in step.changed:
             self._wake_lane(subscription.lane)
 
-    def _apply_sweep(self, cycle: _Cycle) -> None:
+    def _apply_sweep(self, cycle: Cycle) -> None:
         sweep = cycle.sweep
         assert sweep is not None  # noqa: S101 -- the caller looked
         self._sweeps.popleft()
@@ -460,9 +438,9 @@ class Engine:
         for item in claim.items:
             if not item.due:
                 lane.claimed_first.add(item.number)
-        if claim.endpoint.open and subscription.cursor < subscription.next_number:
-            if lane.in_flight < claim.endpoint.max_concurrency:
-                self.lanes.want_turn(lane)
+        has_room = lane.in_flight < claim.endpoint.max_concurrency
+        if claim.endpoint.open and has_room and subscription.cursor < subscription.next_number:
+            self.lanes.want_turn(lane)
         for item in claim.items:
             self._begin(subscription.lane, claim.endpoint, item)
 
@@ -476,7 +454,7 @@ class Engine:
             telemetry.DELIVERY_LAG_SECONDS.observe(max(0, lag_ms) / _MS_PER_S)
 
         def done(exchange: Exchange) -> None:
-            outcome = classify(exchange)
+            outcome = classify(exchange.status, exchange.failure)
             if not item.replay:  # replays leave the health figures alone (§2)
                 telemetry.ATTEMPT_SECONDS.observe(exchange.duration_ms / _MS_PER_S)
                 telemetry.ATTEMPTS.labels(str(outcome.failure or "acknowledged")).inc()
@@ -491,17 +469,17 @@ class Engine:
                     outcome,
                 )
             )
-            self._bell.set()
+            self._ring()
 
         if endpoint.target is None:
-            done(Exchange.refused(endpoint.refusal))
+            done(Exchange(failure=FailureKind.address_refused, detail=endpoint.refusal))
             return
         headers, body = build(endpoint, item, started_at)
         self._client.send(
             endpoint.target, headers, body, timeout_s=self._limits.timeout_s, done=done
         )
 
-    # -- for the supervisor ------------------------------------------------------------------------------
+    # -- for the supervisor and for tests ------------------------------------------------------------------------------
 
     @property
     def position(self) -> int:

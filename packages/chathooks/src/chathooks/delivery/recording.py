@@ -13,7 +13,7 @@ from chathooks.delivery.payload import Endpoint
 from chathooks.delivery.policy import decide
 from chathooks.delivery.queue import Candidate, DeliveryTransaction, EndedAttempt, Settled
 from chathooks.delivery.records import AttemptDetail, State
-from chathooks.egress.client import Exchange
+from chathooks.egress.exchange import Exchange
 
 RESPONSE_HEADERS_KEPT_BYTES_MAX = 4096
 
@@ -48,13 +48,12 @@ class Recorded:
 def attempt_row(ended: Ended) -> EndedAttempt:
     """The attempt as it is kept in the log."""
     exchange = ended.exchange
-    timings = exchange.timings
     detail = AttemptDetail(
-        dns=timings.dns_ms,
-        connect=timings.connect_ms,
-        tls=timings.tls_ms,
-        first_byte=timings.first_byte_ms,
-        total=timings.total_ms,
+        dns=exchange.dns_ms,
+        connect=exchange.connect_ms,
+        tls=exchange.tls_ms,
+        first_byte=exchange.first_byte_ms,
+        total=exchange.total_ms,
         ip=exchange.remote_ip or None,
         http=exchange.http_version or None,
         reused=exchange.connection_reused,

@@ -1,0 +1,54 @@
+"""One cycle of the engine: what it is given, and what its transaction did."""
+
+from dataclasses import dataclass, field
+
+from chathooks.delivery.claims import Claim
+from chathooks.delivery.fanout import Step
+from chathooks.delivery.lanes import Lane
+from chathooks.delivery.policy import RETRY_SCHEDULE_MS
+from chathooks.delivery.queue import Settled, Sweep
+from chathooks.delivery.recording import Ended, Recorded
+
+ATTEMPT_TIMEOUT_S = 2.0
+"""From the start of an attempt to the arrival of the answer's headers (delivery contract §2)."""
+EXPIRY_HOURS = 72
+BACKLOG_MAX = 1_000_000
+"""Deliveries that may wait per webhook."""
+
+_MS_PER_HOUR = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineLimits:
+    """What an operator may set of the engine."""
+
+    timeout_s: float = ATTEMPT_TIMEOUT_S
+    retry_schedule_ms: tuple[int, ...] = RETRY_SCHEDULE_MS
+    expiry_ms: int = EXPIRY_HOURS * _MS_PER_HOUR
+    backlog_max: int = BACKLOG_MAX
+
+
+@dataclass(slots=True)
+class Cycle:
+    """One cycle: what it was given, and what its transaction did."""
+
+    ended: list[Ended]
+    turns: list[Lane]
+    recorded: Recorded = field(default_factory=Recorded)
+    step: Step | None = None
+    claims: list[Claim] = field(default_factory=list)
+    starved: list[Lane] = field(default_factory=list)
+    """Lanes that had no room among all attempts, or whose turn came after the cycle was full."""
+    sweep: Sweep | None = None
+    swept: list[Settled] = field(default_factory=list)
+    swept_parked: int = 0
+    swept_cursor: int = 0
+
+    def progressed(self) -> bool:
+        """Whether the cycle changed anything that may make more work possible."""
+        return bool(
+            self.ended
+            or self.step is not None
+            or self.sweep is not None
+            or any(claim.items or claim.ended or claim.due_checked for claim in self.claims)
+        )
