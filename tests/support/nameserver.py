@@ -6,6 +6,7 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Callable
+from ipaddress import IPv6Address
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +15,7 @@ from dnslib import AAAA, CNAME, QTYPE, RCODE, RR, A, DNSRecord
 
 UDP_BYTES_MAX = 1232
 TTL_S = 60
+PORTS_TRIED_MAX = 50
 
 Records = list[RR]
 Script = Callable[[str, int], "Records | int | None"]
@@ -66,8 +68,27 @@ def _records(name: str, query_type: str, ips: tuple[str, ...], ttl_s: int) -> Re
     if query_type == "A":
         return [RR(name, QTYPE.A, rdata=A(ip), ttl=ttl_s) for ip in ips if ":" not in ip]
     if query_type == "AAAA":
-        return [RR(name, QTYPE.AAAA, rdata=AAAA(ip), ttl=ttl_s) for ip in ips if ":" in ip]
+        return [
+            RR(name, QTYPE.AAAA, rdata=AAAA(IPv6Address(ip).exploded), ttl=ttl_s)
+            for ip in ips
+            if ":" in ip
+        ]
     return []
+
+
+def _bind_both() -> tuple[socket.socket, socket.socket]:
+    """A UDP and a TCP socket on the same port of loopback."""
+    for _ in range(PORTS_TRIED_MAX):
+        tcp = socket.create_server(("127.0.0.1", 0))
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            udp.bind(tcp.getsockname())
+        except OSError:
+            tcp.close()
+            udp.close()
+            continue
+        return udp, tcp
+    raise OSError("no port is free for both UDP and TCP")
 
 
 class NameServer:
@@ -77,10 +98,8 @@ class NameServer:
         self.zone: dict[str, Script] = zone or {}
         """Script by name; `*` is for any other name; without it unknown names do not exist."""
         self.asked: Counter[tuple[str, str]] = Counter()
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind(("127.0.0.1", 0))
+        self._udp, self._tcp = _bind_both()
         self.port: int = self._udp.getsockname()[1]
-        self._tcp = socket.create_server(("127.0.0.1", self.port))
         self._stopping = False
         self._lock = threading.Lock()
         self._threads = [
@@ -142,7 +161,9 @@ class NameServer:
                 continue
             data = reply.pack()
             if len(data) > UDP_BYTES_MAX:
-                data = reply.truncate().pack()
+                reply.rr.clear()
+                reply.header.tc = 1
+                data = reply.pack()
             self._udp.sendto(data, client)
 
     def _run_tcp(self) -> None:

@@ -46,10 +46,11 @@ async def open_sender(
     ca_file: str | None = None,
     connections_max: int = 1024,
     ttl_s_min: float = 0.0,
+    channel_s_max: float = 0.0,
 ) -> AsyncIterator[Sender]:
     """A started client that may reach `networks` and asks `name_server`; closed at the end."""
     policy = TargetPolicy.of(networks, allow_http=allow_http)
-    resolver = Resolver([name_server], ttl_s_min=ttl_s_min)
+    resolver = Resolver([name_server], ttl_s_min=ttl_s_min, channel_s_max=channel_s_max)
     client = EgressClient(
         policy,
         resolver=resolver,

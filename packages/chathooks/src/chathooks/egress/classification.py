@@ -92,6 +92,7 @@ def exchange_of(transfer: Transfer, code: int, message: str) -> Exchange:
         exchange.response_body = transfer.body()
     elif too_large:
         exchange.failure = FailureKind.headers_too_large
+        exchange.detail = message or "the response headers exceed the limit"
     else:
         exchange.failure = _kind(transfer, code)
         if exchange.failure is FailureKind.address_refused:

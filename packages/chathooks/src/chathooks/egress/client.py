@@ -106,7 +106,7 @@ class EgressClient:
         self._closing = False
         self._drained: asyncio.Event | None = None
         self.connections_opened = 0
-        """Connections that were tried, refused ones included."""
+        """Sockets opened to connect; those the guard refused are not among them."""
 
     @property
     def in_flight(self) -> int:

@@ -272,7 +272,7 @@ def _check_characters(url: str) -> None:
 
 
 def _split_port(authority: str, scheme: str, policy: TargetPolicy) -> tuple[str, int]:
-    host, colon, port_text = authority, "", ""
+    host, port_text = authority, ""
     if authority.startswith("["):
         bracket = authority.find("]")
         if bracket < 0:
@@ -282,10 +282,10 @@ def _split_port(authority: str, scheme: str, policy: TargetPolicy) -> tuple[str,
         if colon not in ("", ":"):
             raise TargetRefused("host", "Only a port may follow the bracketed address in the URL.")
     elif ":" in authority:
-        host, colon, port_text = authority.partition(":")
+        host, _, port_text = authority.partition(":")
     if not host:
         raise TargetRefused("host", "The URL has no host.")
-    if not colon:
+    if not port_text:
         port = PORT_HTTPS if scheme == "https" else PORT_HTTP
     elif port_text.isascii() and port_text.isdigit() and len(port_text) <= 5:
         port = int(port_text)

@@ -13,7 +13,6 @@ Answers are kept for their TTL within named limits, failures for a short while.
 """
 
 import asyncio
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from typing import Any
 
 import pycares
 
+from chathooks.egress.cares import CaresChannel
 from chathooks.egress.failures import FailureKind
 
 TTL_S_MIN = 5.0
@@ -33,17 +33,9 @@ LOOKUPS_MAX = 512
 LANE_LOOKUPS_MAX = 16
 SUSPECT_LOOKUPS_MAX = 32
 SUSPECT_S = 60.0
-# Together they outlast an attempt: a slow answer still serves the next one from the cache.
-QUERY_TIMEOUT_S = 0.7
-QUERY_TRIES = 3
-TIMER_S_MIN = 0.01
-CONFIG_CHECK_S = 10.0
-RESOLV_CONF = "/etc/resolv.conf"
+CHANNEL_S_MAX = 15.0
 
 _SUSPECT_LANE = "\0suspects"
-_AI_NOSORT = 1 << 7
-# Sorting would open a socket to each address; libcurl tries both families side by side anyway.
-
 _NOT_FOUND = frozenset({pycares.errno.ARES_ENOTFOUND, pycares.errno.ARES_ENODATA})
 
 
@@ -85,6 +77,7 @@ class Resolver:
         ttl_s_min, ttl_s_max: limits put on the TTL of answers, seconds.
         lookups_max, lane_lookups_max, suspect_lookups_max: look-ups under way at most, in total, per lane, and
             for all names that timed out lately.
+        channel_s_max: how long c-ares may go by its own cache and by the resolv.conf it has read, seconds.
         monotonic: steady seconds.
     """
 
@@ -97,6 +90,7 @@ class Resolver:
         lookups_max: int = LOOKUPS_MAX,
         lane_lookups_max: int = LANE_LOOKUPS_MAX,
         suspect_lookups_max: int = SUSPECT_LOOKUPS_MAX,
+        channel_s_max: float = CHANNEL_S_MAX,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._servers = servers
@@ -105,6 +99,7 @@ class Resolver:
         self._lookups_max = lookups_max
         self._lane_max = lane_lookups_max
         self._suspect_max = suspect_lookups_max
+        self._channel_s_max = channel_s_max
         self._monotonic = monotonic
         self._cache: dict[str, Answer] = {}
         self._suspects: dict[str, float] = {}
@@ -112,13 +107,10 @@ class Resolver:
         self._asked_total = 0
         self._asked: dict[str, int] = {}
         self._queues: dict[str, deque[_Lookup]] = {}
-        self._watched: dict[int, tuple[bool, bool]] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._channel: pycares.Channel | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._channel: CaresChannel | None = None
+        self._channel_until_s = 0.0
+        self._retired: list[CaresChannel] = []
         self._closed = False
-        self._config_stamp = _config_stamp()
-        self._config_checked_s = monotonic()
 
     @property
     def lookups_under_way(self) -> int:
@@ -159,14 +151,9 @@ class Resolver:
         if self._closed:
             return
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-        for fd in list(self._watched):
-            self._watch(fd, readable=False, writable=False)
-        channel, self._channel = self._channel, None
-        if channel is not None:
-            channel.cancel()
-            channel.close()
+        for channel in (*self._retired, self._channel):
+            if channel is not None:
+                channel.close()
         gone = Answer((), FailureKind.interrupted, "the resolver was closed", 0.0)
         for lookup in list(self._under_way.values()):
             self._settle(lookup, gone)
@@ -213,31 +200,22 @@ class Resolver:
             self._answered(lookup, result, error)
 
         try:
-            self._open_channel().getaddrinfo(
-                lookup.name, None, flags=_AI_NOSORT, type=1, callback=answered
-            )
-        except (pycares.AresError, ValueError, UnicodeError) as exc:
+            self._young_channel().ask(lookup.name, answered)
+        except (pycares.AresError, ValueError) as exc:
             self._answered(lookup, None, None, str(exc))
-        self._arm_timer()
 
-    def _open_channel(self) -> pycares.Channel:
+    def _young_channel(self) -> CaresChannel:
         now_s = self._monotonic()
-        if self._channel is None:
-            self._loop = asyncio.get_running_loop()
-            self._channel = pycares.Channel(
-                flags=pycares.ARES_FLAG_NOSEARCH,
-                timeout=QUERY_TIMEOUT_S,
-                tries=QUERY_TRIES,
-                servers=self._servers,
-                sock_state_cb=self._on_socket_state,
-            )
-        elif self._servers is None and now_s - self._config_checked_s > CONFIG_CHECK_S:
-            self._config_checked_s = now_s
-            stamp = _config_stamp()
-            if stamp != self._config_stamp:
-                self._config_stamp = stamp
-                self._channel.reinit()
-        return self._channel
+        channel = self._channel
+        if channel is None or now_s >= self._channel_until_s:
+            if channel is not None:
+                self._retired = [old for old in self._retired if not old.closed]
+                self._retired.append(channel)
+                channel.retire()
+            channel = CaresChannel(asyncio.get_running_loop(), self._servers)
+            self._channel = channel
+            self._channel_until_s = now_s + self._channel_s_max
+        return channel
 
     def _answered(
         self,
@@ -300,45 +278,6 @@ class Resolver:
         for waiter in waiters:
             waiter(answer)
 
-    # --- the loop ---------------------------------------------------------------------------------
-
-    def _on_socket_state(self, fd: int, readable: bool, writable: bool) -> None:
-        # After close() c-ares tears its sockets down on a thread of its own; the loop has forgotten them by then.
-        if not self._closed:
-            self._watch(fd, readable=readable, writable=writable)
-
-    def _watch(self, fd: int, *, readable: bool, writable: bool) -> None:
-        loop = self._loop
-        if loop is None:
-            return
-        was_readable, was_writable = self._watched.pop(fd, (False, False))
-        if readable and not was_readable:
-            loop.add_reader(fd, self._process, fd, pycares.ARES_SOCKET_BAD)
-        elif was_readable and not readable:
-            loop.remove_reader(fd)
-        if writable and not was_writable:
-            loop.add_writer(fd, self._process, pycares.ARES_SOCKET_BAD, fd)
-        elif was_writable and not writable:
-            loop.remove_writer(fd)
-        if readable or writable:
-            self._watched[fd] = (readable, writable)
-
-    def _process(self, read_fd: int, write_fd: int) -> None:
-        if self._channel is not None:
-            self._channel.process_fd(read_fd, write_fd)
-            self._arm_timer()
-
-    def _arm_timer(self) -> None:
-        if self._timer is not None or self._channel is None or self._loop is None:
-            return
-        if self._asked_total:
-            delay_s = max(TIMER_S_MIN, float(self._channel.timeout()))  # type: ignore[no-untyped-call]  # untyped in pycares
-            self._timer = self._loop.call_later(delay_s, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._process(pycares.ARES_SOCKET_BAD, pycares.ARES_SOCKET_BAD)
-
 
 def _bound(table: dict[str, Any], names_max: int) -> None:
     """Make room for one more, dropping the oldest."""
@@ -348,13 +287,6 @@ def _bound(table: dict[str, Any], names_max: int) -> None:
 
 def _text(address: str | bytes) -> str:
     return address.decode("ascii") if isinstance(address, bytes) else address
-
-
-def _config_stamp() -> float:
-    try:
-        return os.stat(RESOLV_CONF).st_mtime
-    except OSError:
-        return 0.0
 
 
 def _nothing() -> None:

@@ -215,12 +215,12 @@ class Transfer:
         return None if size <= RESPONSE_BODY_READ_BYTES_MAX else 0
 
     def _open_socket(self, purpose: int, address: "pycurl.SocketAddress") -> "socket.socket | int":
-        self.opens += 1
         ip = address.addr[0]
         ip_text = ip.decode("ascii") if isinstance(ip, bytes) else ip
         if judge_address(ip_text, self._policy) is not None:
             self.refused_ip = ip_text
             return pycurl.SOCKET_BAD
+        self.opens += 1
         return _GuardedSocket(address.family, address.socktype, address.protocol)
 
     def _before_request(
