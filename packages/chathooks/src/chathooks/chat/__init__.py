@@ -1,1 +1,1 @@
-"""Users, groups, members, messages: what changes chat state and fires events."""
+"""Chat: users, groups, members, messages; every change appends its events in the same transaction."""

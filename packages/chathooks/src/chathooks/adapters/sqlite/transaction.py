@@ -1,11 +1,23 @@
 """A SQLite transaction: the ports of apps, chat, events, webhooks and deliveries on one connection."""
 
 from chathooks.adapters.sqlite.apps import AppsPart
+from chathooks.adapters.sqlite.chat_groups import ChatGroupsPart
+from chathooks.adapters.sqlite.chat_messages import ChatMessagesPart
+from chathooks.adapters.sqlite.chat_users import ChatUsersPart
 from chathooks.adapters.sqlite.deliveries import DeliveryPart
 from chathooks.adapters.sqlite.feed import FeedPart
 from chathooks.adapters.sqlite.log import LogPart
 from chathooks.adapters.sqlite.webhooks import WebhooksPart
 
 
-class SqliteTransaction(AppsPart, DeliveryPart, FeedPart, LogPart, WebhooksPart):
+class SqliteTransaction(
+    AppsPart,
+    ChatGroupsPart,
+    ChatMessagesPart,
+    ChatUsersPart,
+    DeliveryPart,
+    FeedPart,
+    LogPart,
+    WebhooksPart,
+):
     """One class, so that a command may change chat state and append events in the same transaction."""

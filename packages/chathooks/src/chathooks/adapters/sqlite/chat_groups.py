@@ -1,0 +1,208 @@
+"""Groups and members of chat on SQLite."""
+
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from chathooks.adapters.sqlite.chat_users import prefix_range
+from chathooks.adapters.sqlite.connection import TransactionPart
+from chathooks.adapters.sqlite.statements import statements
+from chathooks.chat.limits import FILTERED_TOTAL_MAX, GROUPS_PER_USER_MAX
+from chathooks.chat.store import GroupFilter, GroupRecord, MemberRecord, UserRecord
+from chathooks_events.entities import Scope
+
+_SQL = statements("chat_groups.sql")
+_GROUP_WITH_MEMBER = _SQL["group_with_member"]
+_MEMBERSHIP_COLUMNS = 2
+"""Scope and time of joining, at the end of rows that tell a membership too."""
+_SORT_COLUMNS = {
+    "guid": ("g.guid",),
+    "name": ("g.name_folded", "g.guid"),
+    "createdAt": ("g.group_key",),
+}
+
+
+def _membership(row: tuple[Any, ...], user: int) -> MemberRecord | None:
+    scope, joined_at = row[-_MEMBERSHIP_COLUMNS:]
+    return None if scope is None else MemberRecord(user, scope, joined_at)
+
+
+class ChatGroupsPart(TransactionPart):
+    """See `chathooks.chat.store.GroupTransaction`."""
+
+    async def group(self, app: int, guid: str) -> GroupRecord | None:
+        row = self._one(_SQL["group"], (app, guid))
+        return None if row is None else GroupRecord(*row)
+
+    async def group_with_member(
+        self, app: int, guid: str, user: int
+    ) -> tuple[GroupRecord, MemberRecord | None] | None:
+        row = self._one(_GROUP_WITH_MEMBER, (user, app, guid))
+        if row is None:
+            return None
+        return GroupRecord(*row[:-_MEMBERSHIP_COLUMNS]), _membership(row, user)
+
+    async def groups_by_key(self, keys: Collection[int]) -> dict[int, GroupRecord]:
+        rows = self._all(_SQL["groups_by_key"], (json.dumps(list(keys)),))
+        return {row[0]: GroupRecord(*row) for row in rows}
+
+    async def add_group(self, app: int, group: GroupRecord) -> int | None:
+        rows = self._all(
+            _SQL["add_group"],
+            (
+                app,
+                group.guid,
+                group.name,
+                group.name.casefold(),
+                group.type,
+                group.description,
+                group.icon,
+                group.password_hash,
+                group.owner,
+                group.metadata,
+                group.tags,
+                group.members_count,
+                group.created_at,
+            ),
+        )
+        if not rows:
+            return None
+        key: int = rows[0][0]
+        if group.tags is not None:
+            self._run(_SQL["add_tags"], (app, key, group.tags))
+        return key
+
+    async def update_group(self, app: int, group: GroupRecord) -> None:
+        stored = await self.group(app, group.guid)
+        self._run(
+            _SQL["update_group"],
+            (
+                group.name,
+                group.name.casefold(),
+                group.type,
+                group.description,
+                group.icon,
+                group.password_hash,
+                group.owner,
+                group.metadata,
+                group.tags,
+                group.updated_at,
+                group.updated_by,
+                group.key,
+            ),
+        )
+        if stored is not None and stored.tags != group.tags:
+            self._run(_SQL["forget_tags"], (group.key, app, stored.tags or "[]"))
+            self._run(_SQL["add_tags"], (app, group.key, group.tags or "[]"))
+
+    async def delete_group(self, app: int, group: int, deleted_at: int) -> None:
+        row = (await self.groups_by_key((group,)))[group]
+        self._run(_SQL["forget_tags"], (group, app, row.tags or "[]"))
+        self._run(_SQL["delete_group"], (deleted_at, group))
+
+    async def purge_deleted_groups(self, rows_max: int) -> int:
+        row = self._one(_SQL["deleted_group"])
+        if row is None:
+            return 0
+        gone = 0
+        for statement in ("purge_members", "purge_messages"):
+            gone += self._run(_SQL[statement], (row[0], rows_max - gone)).rowcount
+        if gone < rows_max:
+            gone += self._run(_SQL["purge_group"], row).rowcount
+        return gone
+
+    async def list_groups(
+        self, app: int, only: GroupFilter, limit: int, offset: int
+    ) -> list[tuple[GroupRecord, MemberRecord | None]]:
+        where, parameters = _conditions(app, only)
+        direction = "DESC" if only.descending else "ASC"
+        order = ", ".join(f"{column} {direction}" for column in _SORT_COLUMNS[only.sort])
+        sql = f"{_SQL['list_groups']}{where} ORDER BY {order} LIMIT ? OFFSET ?"
+        viewer = only.visible_to
+        rows = self._all(sql, (viewer, app, *parameters, limit, offset))
+        return [
+            (GroupRecord(*row[:-_MEMBERSHIP_COLUMNS]), _membership(row, viewer or 0))
+            for row in rows
+        ]
+
+    async def count_groups(self, app: int, only: GroupFilter) -> int:
+        if not only.narrows:
+            return int(self._one(_SQL["counter"], (app,))[0])
+        where, parameters = _conditions(app, only)
+        counted = f"{_SQL['count_groups']}{where} LIMIT ?"
+        sql = f"SELECT count(*) FROM ({counted})"  # noqa: S608 -- made of this package's own texts
+        return int(self._one(sql, (only.visible_to, app, *parameters, FILTERED_TOTAL_MAX))[0])
+
+    async def members(self, group: int, users: Collection[int]) -> dict[int, MemberRecord]:
+        rows = self._all(_SQL["members"], (group, json.dumps(list(users))))
+        return {row[0]: MemberRecord(*row) for row in rows}
+
+    async def add_members(self, group: int, members: Sequence[MemberRecord]) -> None:
+        self._run_many(
+            _SQL["add_member"],
+            [(group, member.user, member.scope, member.joined_at) for member in members],
+        )
+
+    async def remove_member(self, group: int, user: int) -> None:
+        self._run(_SQL["remove_member"], (group, user))
+
+    async def set_scope(self, group: int, user: int, scope: Scope) -> None:
+        self._run(_SQL["set_scope"], (scope, group, user))
+
+    async def resize_group(self, group: int, by: int, updated_at: int) -> None:
+        self._run(_SQL["resize_group"], (by, updated_at, group))
+
+    async def count_groups_of(self, user: int) -> int:
+        count: int = self._one(_SQL["memberships"], (user, GROUPS_PER_USER_MAX))[0]
+        if count >= GROUPS_PER_USER_MAX:
+            # Rows of deleted groups that were not purged yet are among them: count exactly.
+            count = self._one(_SQL["live_memberships"], (user, GROUPS_PER_USER_MAX))[0]
+        return count
+
+    async def list_members(
+        self, group: int, scopes: Collection[Scope], limit: int, offset: int
+    ) -> list[tuple[UserRecord, MemberRecord]]:
+        if scopes:
+            rows = self._all(
+                _SQL["list_members_of_scopes"], (group, json.dumps(list(scopes)), limit, offset)
+            )
+        else:
+            rows = self._all(_SQL["list_members"], (group, limit, offset))
+        return [
+            (UserRecord(*row[:-_MEMBERSHIP_COLUMNS]), MemberRecord(row[0], *row[-2:]))
+            for row in rows
+        ]
+
+    async def count_members(self, group: int, scopes: Collection[Scope]) -> int:
+        if scopes:
+            row = self._one(_SQL["count_members_of_scopes"], (group, json.dumps(list(scopes))))
+        else:
+            row = self._one(_SQL["count_members"], (group,))
+        count: int = row[0]
+        return count
+
+
+def _conditions(app: int, only: GroupFilter) -> tuple[str, list[Any]]:
+    """The filter as ` AND …` with its parameters; all texts are this package's own."""
+    found: list[str] = []
+    parameters: list[Any] = []
+    if only.search is not None:
+        by_guid, by_name = prefix_range(only.search.lower()), prefix_range(only.search.casefold())
+        if only.search_guid and only.search_name:
+            found.append(_SQL["where_guid_or_name_begins"])
+            parameters += [app, *by_guid, app, *by_name]
+        else:
+            name = "where_guid_begins" if only.search_guid else "where_name_begins"
+            found.append(_SQL[name])
+            parameters += by_guid if only.search_guid else by_name
+    if only.types:
+        found.append(_SQL["where_type"])
+        parameters.append(json.dumps(only.types))
+    if only.tags:
+        found.append(_SQL["where_tag"])
+        parameters += [app, json.dumps(only.tags)]
+    if only.visible_to is not None:
+        found.append(_SQL["where_joined"] if only.joined else _SQL["where_visible"])
+        if only.joined:
+            parameters.append(only.visible_to)
+    return "".join(f" AND {condition}" for condition in found), parameters

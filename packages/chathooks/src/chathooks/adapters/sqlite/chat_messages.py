@@ -1,0 +1,129 @@
+"""Messages of chat on SQLite."""
+
+import json
+from typing import Any
+
+from chathooks.adapters.sqlite.connection import TransactionPart
+from chathooks.adapters.sqlite.statements import statements
+from chathooks.chat.limits import MESSAGE_ID_MAX
+from chathooks.chat.store import MessageFilter, MessageRecord, NewMessage
+
+_SQL = statements("chat_messages.sql")
+_ADD = _SQL["add_message"]
+_NEWEST = _SQL["newest_at_or_below"]
+
+
+class ChatMessagesPart(TransactionPart):
+    """See `chathooks.chat.store.MessageTransaction`."""
+
+    async def add_message(self, message: NewMessage) -> int:
+        cursor = self._run(
+            _ADD,
+            (
+                message.app,
+                message.muid,
+                message.sender,
+                message.receiver_user,
+                message.group_key,
+                message.category,
+                message.type,
+                message.content,
+                message.tags,
+                message.sent_at,
+                message.sent_at,
+            ),
+        )
+        assert cursor.lastrowid is not None  # noqa: S101 -- an INSERT into a rowid table has one
+        return cursor.lastrowid
+
+    async def next_message_id(self) -> int:
+        number: int = self._all(_SQL["next_message_id"])[0][0]
+        return number
+
+    async def message(self, app: int, message_id: int) -> MessageRecord | None:
+        row = self._one(_SQL["message"], (message_id, app))
+        return None if row is None else MessageRecord(*row)
+
+    async def update_message(self, message: MessageRecord) -> None:
+        self._run(
+            _SQL["update_message"],
+            (
+                message.content,
+                message.tags,
+                message.updated_at,
+                message.edited_at,
+                message.edited_by,
+                message.deleted_at,
+                message.deleted_by,
+                message.id,
+            ),
+        )
+
+    async def delete_message(self, message_id: int) -> None:
+        self._run(_SQL["delete_message"], (message_id,))
+
+    async def last_message_sent_by(self, app: int, sent_at: int) -> int:
+        newest = self._one(_NEWEST, (app, MESSAGE_ID_MAX))
+        if newest is None or newest[1] <= sent_at:
+            return 0 if newest is None else newest[0]
+        # Ids grow with time, so the place is found by halving: no index on the time is kept for it.
+        low, high, found = 0, newest[0], 0
+        while low < high:
+            row = self._one(_NEWEST, (app, (low + high) // 2))
+            if row is None or row[1] <= sent_at:
+                found = found if row is None else row[0]
+                low = (low + high) // 2 + 1
+            else:
+                high = row[0]
+        return found
+
+    async def list_messages(
+        self, app: int, only: MessageFilter, after: int, before: int, limit: int, *, newest: bool
+    ) -> list[MessageRecord]:
+        direction = "DESC" if newest else "ASC"
+        where, parameters = _conditions(only)
+        window = f"message > ? AND message < ?{where} ORDER BY message {direction} LIMIT ?"
+        bounds = (after, before, *parameters, limit)
+        rows: set[tuple[Any, ...]] = set()
+        for place, place_parameters in _places(app, only, window, bounds):
+            sql = f"{_SQL['list_messages']} WHERE {place} AND {window}"
+            rows.update(self._all(sql, (*place_parameters, *bounds)))
+        kept = sorted(rows, key=lambda row: row[0], reverse=newest)[:limit]
+        return [MessageRecord(*row) for row in (reversed(kept) if newest else kept)]
+
+
+def _places(
+    app: int, only: MessageFilter, window: str, bounds: tuple[Any, ...]
+) -> list[tuple[str, tuple[Any, ...]]]:
+    """Conditions that each follow an index; the list is what any of them finds."""
+    if only.pair is not None:
+        return [(_SQL["of_pair"], (min(only.pair), max(only.pair)))]
+    if only.group is not None:
+        return [(_SQL["of_group"], (only.group,))]
+    user = only.visible_to if only.user is None else only.user
+    if user is None:
+        return [(_SQL["of_app"], (app,))]
+    places: list[tuple[str, tuple[Any, ...]]] = [(_SQL["to_user"], (user,))]
+    if only.user is not None:
+        return [*places, (_SQL["from_user"], (user,))]
+    groups = _SQL["of_groups_of_user"].replace("{window}", window)
+    own = f"{_SQL['from_user']} AND receiver_user IS NOT NULL"
+    return [*places, (own, (user,)), (groups, (user, *bounds))]
+
+
+def _conditions(only: MessageFilter) -> tuple[str, list[Any]]:
+    """The narrowing conditions as ` AND …` with their parameters."""
+    found: list[str] = []
+    parameters: list[Any] = []
+    if only.receiver_type is not None:
+        found.append(f"group_key IS {'NULL' if only.receiver_type == 'user' else 'NOT NULL'}")
+    if only.sender is not None:
+        found.append("sender = ?")
+        parameters.append(only.sender)
+    for condition, values in (("where_category", only.categories), ("where_type", only.types)):
+        if values:
+            found.append(_SQL[condition])
+            parameters.append(json.dumps(values))
+    if only.deleted is not None:
+        found.append(f"deleted_at IS {'NOT NULL' if only.deleted else 'NULL'}")
+    return "".join(f" AND {condition}" for condition in found), parameters

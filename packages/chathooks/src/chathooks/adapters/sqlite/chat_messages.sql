@@ -1,0 +1,59 @@
+-- add_message --
+INSERT INTO messages (app, muid, sender, receiver_user, group_key, category, type, content, tags,
+    sent_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- next_message_id --
+UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'messages' RETURNING seq
+
+-- message --
+SELECT message, muid, sender, receiver_user, group_key, category, type, content, tags,
+    sent_at, updated_at, edited_at, edited_by, deleted_at, deleted_by
+FROM messages WHERE message = ? AND app = ?
+
+-- update_message --
+UPDATE messages SET content = ?, tags = ?, updated_at = ?, edited_at = ?, edited_by = ?,
+    deleted_at = ?, deleted_by = ?
+WHERE message = ?
+
+-- delete_message --
+DELETE FROM messages WHERE message = ?
+
+-- list_messages --
+SELECT message, muid, sender, receiver_user, group_key, category, type, content, tags,
+    sent_at, updated_at, edited_at, edited_by, deleted_at, deleted_by
+FROM messages AS m
+
+-- where_category --
+category IN (SELECT value FROM json_each(?))
+
+-- where_type --
+type IN (SELECT value FROM json_each(?))
+
+-- of_app --
+app = ?
+
+-- of_pair --
+receiver_user IS NOT NULL AND min(sender, receiver_user) = ? AND max(sender, receiver_user) = ?
+
+-- of_group --
+group_key = ?
+
+-- from_user --
+sender = ?
+
+-- to_user --
+receiver_user = ?
+
+-- of_groups_of_user --
+message IN (
+    SELECT inner_message.message
+    FROM members AS membership CROSS JOIN messages AS inner_message
+    WHERE membership.user = ? AND inner_message.message IN (
+        SELECT message FROM messages
+        WHERE group_key = membership.group_key AND {window}
+    )
+)
+
+-- newest_at_or_below --
+SELECT message, sent_at FROM messages WHERE app = ? AND message <= ? ORDER BY message DESC LIMIT 1

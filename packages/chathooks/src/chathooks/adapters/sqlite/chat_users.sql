@@ -1,0 +1,74 @@
+-- user --
+SELECT user, uid, name, avatar, link, role, status_message, metadata, private_metadata, tags,
+    created_at, updated_at, deactivated_at, built_in
+FROM users WHERE app = ? AND uid = ?
+
+-- two_users --
+SELECT user, uid, name, avatar, link, role, status_message, metadata, private_metadata, tags,
+    created_at, updated_at, deactivated_at, built_in
+FROM users WHERE app = ? AND uid IN (?, ?) AND deactivated_at IS NULL
+
+-- users_by_uid --
+SELECT user, uid, name, avatar, link, role, status_message, metadata, private_metadata, tags,
+    created_at, updated_at, deactivated_at, built_in
+FROM users
+WHERE app = ? AND uid IN (SELECT value FROM json_each(?)) AND deactivated_at IS NULL
+
+-- users_by_key --
+SELECT user, uid, name, avatar, link, role, status_message, metadata, private_metadata, tags,
+    created_at, updated_at, deactivated_at, built_in
+FROM users WHERE user IN (SELECT value FROM json_each(?))
+
+-- add_user --
+INSERT INTO users (app, uid, name, name_folded, avatar, link, role, status_message, metadata,
+    private_metadata, tags, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (app, uid) DO NOTHING
+RETURNING user
+
+-- update_user --
+UPDATE users SET name = ?, name_folded = ?, avatar = ?, link = ?, role = ?, status_message = ?,
+    metadata = ?, private_metadata = ?, tags = ?, updated_at = ?
+WHERE user = ?
+
+-- forget_tags --
+DELETE FROM user_tags
+WHERE user = ? AND app = ? AND tag IN (SELECT value FROM json_each(?))
+
+-- add_tags --
+INSERT INTO user_tags (app, tag, user) SELECT ?, value, ? FROM json_each(?)
+
+-- add_auth_token --
+INSERT INTO auth_tokens (digest, app, user, created_at) VALUES (?, ?, ?, ?)
+
+-- counter --
+SELECT coalesce(sum(value), 0) FROM chat_counters WHERE app = ? AND name = ?
+
+-- list_users --
+SELECT user, uid, name, avatar, link, role, status_message, metadata, private_metadata, tags,
+    created_at, updated_at, deactivated_at, built_in
+FROM users AS u WHERE app = ? AND built_in = 0
+
+-- count_users --
+SELECT 1 FROM users AS u WHERE app = ? AND built_in = 0
+
+-- where_uid_begins --
+uid >= ? AND uid < ?
+
+-- where_name_begins --
+name_folded >= ? AND name_folded < ?
+
+-- where_uid_or_name_begins --
+u.user IN (
+    SELECT user FROM users WHERE app = ? AND uid >= ? AND uid < ?
+    UNION ALL
+    SELECT user FROM users WHERE app = ? AND name_folded >= ? AND name_folded < ?
+)
+
+-- where_role --
+role IN (SELECT value FROM json_each(?))
+
+-- where_tag --
+u.user IN (
+    SELECT user FROM user_tags WHERE app = ? AND tag IN (SELECT value FROM json_each(?))
+)

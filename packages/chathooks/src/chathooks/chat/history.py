@@ -1,0 +1,238 @@
+"""Reading messages: one, or a list in windows by id or time (rest-api.md A5, C10).
+
+A message is read together with its parties, since every view of it embeds them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import msgspec
+
+from chathooks.chat.actors import actor_among, actor_of, place_of
+from chathooks.chat.limits import MESSAGE_ID_MAX
+from chathooks.chat.mentions import mentioned_uids
+from chathooks.chat.requests import NewContent
+from chathooks.chat.store import (
+    ChatTransaction,
+    GroupRecord,
+    MessageFilter,
+    MessageRecord,
+    UserRecord,
+)
+from chathooks.chat.views import mentioned_user, message_view, shown_message
+from chathooks.events import streams
+from chathooks.events.streams import Stream
+from chathooks.kernel.errors import ChathooksError
+from chathooks.kernel.transactions import Store
+from chathooks_events.entities import DeletedMessage, Message, User
+
+Shown: TypeAlias = Message | DeletedMessage
+Receiver: TypeAlias = UserRecord | GroupRecord
+
+decode_content = msgspec.json.Decoder(NewContent).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of a message list is asked for: by id or by time (unix s), before or after it."""
+
+    limit: int
+    append: bool = False
+    """Newer than the place given, else older."""
+    message_id: int | None = None
+    sent_at: int | None = None
+    from_timestamp: int | None = None
+    to_timestamp: int | None = None
+
+
+def unknown_message(text: str) -> ChathooksError:
+    """ERR_MESSAGE_ID_NOT_FOUND."""
+    return ChathooksError(
+        "ERR_MESSAGE_ID_NOT_FOUND", f"There is no message with the id {text}.", {"id": "is unknown"}
+    )
+
+
+def parse_message_id(text: str) -> int:
+    """The number of a message id. Raises ERR_MESSAGE_ID_NOT_FOUND where it cannot be one."""
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MESSAGE_ID_MAX))):
+        raise unknown_message(text[:50])
+    number = int(text)
+    if number > MESSAGE_ID_MAX:
+        raise unknown_message(text)
+    return number
+
+
+def mentioned_users(found: dict[str, UserRecord], uids: Sequence[str]) -> dict[str, User]:
+    """What stands under `data.mentions`: those of the uids that were found."""
+    return {uid: mentioned_user(found[uid]) for uid in uids if uid in found}
+
+
+def stream_of(sender: str, receiver: Receiver) -> Stream:
+    """The stream of a message's events."""
+    if isinstance(receiver, UserRecord):
+        return streams.conversation(sender, receiver.uid)
+    return streams.group(receiver.guid)
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """A message with who sent it and who got it."""
+
+    record: MessageRecord
+    sender: UserRecord
+    receiver: Receiver
+
+    @property
+    def stream(self) -> Stream:
+        """The stream of the message's events."""
+        return stream_of(self.sender.uid, self.receiver)
+
+
+class History:
+    """Reads the messages of all apps."""
+
+    def __init__(self, store: Store[ChatTransaction]) -> None:
+        self._store = store
+
+    async def get(self, app: int, message_id: str) -> Shown:
+        """One message. Raises ERR_MESSAGE_ID_NOT_FOUND."""
+
+        async def get(tx: ChatTransaction) -> Shown:
+            parties = await find_message(tx, app, message_id)
+            return (await _views(tx, app, [parties]))[0]
+
+        return await self._store.read(get)
+
+    async def page(
+        self, app: int, only: MessageFilter, window: Window, on_behalf_of: str | None = None
+    ) -> list[Shown]:
+        """Messages of the app, or those that `on_behalf_of` may see; by id, ascending.
+
+        Raises ERR_UID_NOT_FOUND.
+        """
+
+        async def query(tx: ChatTransaction) -> list[Shown]:
+            place = only
+            if on_behalf_of is not None:
+                viewer = await actor_of(tx, app, on_behalf_of)
+                place = msgspec.structs.replace(only, visible_to=viewer.user.key)
+            return await _page(tx, app, place, window)
+
+        return await self._store.read(query)
+
+    async def page_of_user(
+        self,
+        app: int,
+        uid: str,
+        only: MessageFilter,
+        window: Window,
+        on_behalf_of: str | None = None,
+    ) -> list[Shown]:
+        """The conversation of `on_behalf_of` with a user; without one all that the user sent or got.
+
+        Raises ERR_UID_NOT_FOUND.
+        """
+
+        async def query(tx: ChatTransaction) -> list[Shown]:
+            found = await tx.users_by_uid(app, [uid, on_behalf_of or uid])
+            user = actor_among(found, uid).user
+            if on_behalf_of is None:
+                place = msgspec.structs.replace(only, user=user.key)
+            else:
+                viewer = actor_among(found, on_behalf_of).user
+                place = msgspec.structs.replace(only, pair=(viewer.key, user.key))
+            return await _page(tx, app, place, window)
+
+        return await self._store.read(query)
+
+    async def page_of_group(
+        self,
+        app: int,
+        guid: str,
+        only: MessageFilter,
+        window: Window,
+        on_behalf_of: str | None = None,
+    ) -> list[Shown]:
+        """The messages of a group. Raises ERR_UID_NOT_FOUND, ERR_GUID_NOT_FOUND, ERR_GROUP_NOT_JOINED."""
+
+        async def query(tx: ChatTransaction) -> list[Shown]:
+            place = await place_of(tx, app, guid, on_behalf_of)
+            if not place.actor.is_app:
+                place.require_membership()
+            in_group = msgspec.structs.replace(only, group=place.group.key)
+            return await _page(tx, app, in_group, window)
+
+        return await self._store.read(query)
+
+
+async def find_message(tx: ChatTransaction, app: int, message_id: str) -> Parties:
+    """The message with its parties. Raises ERR_MESSAGE_ID_NOT_FOUND."""
+    record = await tx.message(app, parse_message_id(message_id))
+    found = [] if record is None else await _with_parties(tx, [record])
+    if not found:
+        raise unknown_message(message_id)
+    return found[0]
+
+
+async def _with_parties(tx: ChatTransaction, records: Sequence[MessageRecord]) -> list[Parties]:
+    """The messages with sender and receiver; those of deleted groups do not exist."""
+    user_keys = {record.sender for record in records}
+    user_keys.update(record.receiver_user for record in records if record.receiver_user is not None)
+    group_keys = {record.group_key for record in records if record.group_key is not None}
+    users = await tx.users_by_key(user_keys)
+    groups = await tx.groups_by_key(group_keys) if group_keys else {}
+    found = []
+    for record in records:
+        receiver: Receiver
+        if record.receiver_user is not None:
+            receiver = users[record.receiver_user]
+        elif record.group_key is not None and groups[record.group_key].deleted_at is None:
+            receiver = groups[record.group_key]
+        else:
+            continue
+        found.append(Parties(record, users[record.sender], receiver))
+    return found
+
+
+async def _views(tx: ChatTransaction, app: int, found: Sequence[Parties]) -> list[Shown]:
+    """What is shown of the messages, with the users that they mention as they are now."""
+    contents = [
+        decode_content(parties.record.content) if _has_content(parties.record) else None
+        for parties in found
+    ]
+    mentions = [[] if content is None else mentioned_uids(content.text) for content in contents]
+    uids = {uid for each in mentions for uid in each}
+    users = await tx.users_by_uid(app, uids) if uids else {}
+    return [
+        shown_message(
+            parties.record,
+            message_view(
+                parties.record, parties.sender, parties.receiver, mentioned_users(users, each)
+            ),
+        )
+        for parties, each in zip(found, mentions, strict=True)
+    ]
+
+
+def _has_content(record: MessageRecord) -> bool:
+    return record.category != "action" and record.deleted_at is None
+
+
+async def _page(tx: ChatTransaction, app: int, only: MessageFilter, window: Window) -> list[Shown]:
+    after, before = 0, MESSAGE_ID_MAX
+    if window.message_id is not None:
+        after, before = (window.message_id, before) if window.append else (after, window.message_id)
+    elif window.sent_at is not None:
+        if window.append:
+            after = await tx.last_message_sent_by(app, window.sent_at)
+        else:
+            before = await tx.last_message_sent_by(app, window.sent_at - 1) + 1
+    if window.from_timestamp is not None:
+        after = max(after, await tx.last_message_sent_by(app, window.from_timestamp - 1))
+    if window.to_timestamp is not None:
+        before = min(before, await tx.last_message_sent_by(app, window.to_timestamp) + 1)
+    records = await tx.list_messages(
+        app, only, after, before, window.limit, newest=not window.append
+    )
+    return await _views(tx, app, await _with_parties(tx, records))

@@ -1,0 +1,37 @@
+"""Limits of chat objects. Source: rest-api.md A8, delivery contract §7 "Size limits"."""
+
+ID_CHARS_MAX = 100
+"""uid, guid, role."""
+NAME_CHARS_MAX = 100
+URL_CHARS_MAX = 3000
+"""avatar, link, icon, attachments."""
+STATUS_MESSAGE_CHARS_MAX = 255
+DESCRIPTION_CHARS_MAX = 255
+PASSWORD_CHARS_MAX = 100
+TAGS_MAX = 25
+TAG_CHARS_MAX = 100
+METADATA_BYTES_MAX = 5 * 1024
+
+GROUP_MEMBERS_MAX = 100_000
+GROUPS_PER_USER_MAX = 2_000
+UIDS_PER_CALL_MAX = 25
+"""Over all arrays of one call that adds members."""
+
+MESSAGE_CHARS_MAX = 65_536
+"""Of a message's JSON without its entities."""
+MESSAGE_DATA_BYTES_MAX = 10 * 1024
+"""Of a message's `data` without text and metadata."""
+MESSAGE_METADATA_BYTES_MAX = METADATA_BYTES_MAX
+ATTACHMENTS_MAX = 10
+MUID_CHARS_MAX = 100
+CATEGORY_CHARS_MAX = 100
+MENTIONS_MAX = 25
+"""Users whom one message may mention; keeps the event within what the outbox takes."""
+MESSAGES_PER_PAGE_DEFAULT = 10
+MESSAGES_PER_PAGE_MAX = 1_000
+MESSAGE_ID_MAX = 2**63 - 1
+
+FILTERED_TOTAL_MAX = 10_000
+"""A filtered list is counted up to here, so that no request counts a whole table."""
+MEMBERS_REMOVED_PER_BATCH = 1_000
+"""Rows of a deleted group that one transaction takes away."""

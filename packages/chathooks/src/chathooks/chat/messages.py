@@ -1,0 +1,294 @@
+"""Messages: send, edit, delete (rest-api.md C10, delivery contract §5, §7).
+
+Each command checks, changes the rows and appends its events in one transaction.
+"""
+
+from typing import cast
+
+import msgspec
+
+from chathooks.chat.actions import message_action, stored
+from chathooks.chat.actors import Actor, actor_among, actor_of, unknown_guid, unknown_uid
+from chathooks.chat.content import (
+    build_content,
+    check_category_and_type,
+    check_receiver,
+    stored_content,
+)
+from chathooks.chat.fields import stored_tags
+from chathooks.chat.history import (
+    Parties,
+    Receiver,
+    decode_content,
+    find_message,
+    mentioned_users,
+    stream_of,
+)
+from chathooks.chat.limits import MENTIONS_MAX
+from chathooks.chat.mentions import mentioned_uids
+from chathooks.chat.permissions import not_joined, require_changeable, require_sender
+from chathooks.chat.requests import MessageChange, SendMessage
+from chathooks.chat.store import (
+    ChatTransaction,
+    GroupRecord,
+    MessageRecord,
+    NewMessage,
+)
+from chathooks.chat.views import (
+    APP_SYSTEM,
+    message_view,
+)
+from chathooks.events.outbox import Outbox
+from chathooks.events.streams import Stream
+from chathooks.kernel.clock import MS_PER_S, Clock
+from chathooks.kernel.errors import ChathooksError
+from chathooks.kernel.transactions import Store
+from chathooks_events.entities import (
+    DeletedMessage,
+    Message,
+    MessageData,
+    MessageEntity,
+)
+from chathooks_events.payloads import MessageDeleted, MessageEdited, MessageSent
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _mentions(text: str | None) -> list[str]:
+    uids = mentioned_uids(text)
+    if len(uids) > MENTIONS_MAX:
+        raise ChathooksError(
+            "ERR_INVALID_MESSAGE_TEXT",
+            f"The text mentions {len(uids)} users; a message may mention {MENTIONS_MAX}.",
+            {"data.text": f"mentions more than {MENTIONS_MAX} users"},
+        )
+    return uids
+
+
+class Messages:
+    """Changes the messages of all apps; `chathooks.chat.history` reads them."""
+
+    def __init__(self, store: Store[ChatTransaction], outbox: Outbox, clock: Clock) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._clock = clock
+
+    def _now_s(self) -> int:
+        return self._clock.wall_ms() // MS_PER_S
+
+    # -- sending -------------------------------------------------------------------------------------------
+
+    async def send(
+        self, app: int, request: SendMessage, on_behalf_of: str | None = None
+    ) -> Message:
+        """Send a message; fires message_sent, and user_mentioned once if the text mentions users.
+
+        Raises:
+            ChathooksError: ERR_EMPTY_RECEIVER, ERR_INVALID_RECEIVER_TYPE, ERR_UID_NOT_FOUND,
+                ERR_GUID_NOT_FOUND, ERR_GROUP_NOT_JOINED, and those of `chathooks.chat.content`.
+        """
+        receiver_id, receiver_type = check_receiver(request)
+        category, type_ = check_category_and_type(request.category, request.type)
+        content = build_content(category, type_, request.data)
+        tags = stored_tags(request.tags)
+        draft = NewMessage(
+            app=app,
+            muid=request.muid,
+            sender=0,
+            receiver_user=None,
+            group_key=None,
+            category=category,
+            type=type_,
+            content=stored_content(content, request.muid, tags),
+            tags=tags,
+            sent_at=self._now_s(),
+        )
+        mentions = _mentions(content.text)
+        sender_uid = on_behalf_of or APP_SYSTEM
+
+        async def send(tx: ChatTransaction) -> Message:
+            uids = [sender_uid, *mentions]
+            if receiver_type == "user":
+                uids.append(receiver_id)
+            found = await tx.users_by_uid(app, uids)
+            actor = actor_among(found, sender_uid)
+            receiver: Receiver
+            if receiver_type == "user":
+                if receiver_id not in found:
+                    raise unknown_uid(receiver_id)
+                receiver = found[receiver_id]
+                new = msgspec.structs.replace(
+                    draft, sender=actor.user.key, receiver_user=receiver.key
+                )
+            else:
+                receiver = await self._group_to_write_in(tx, app, receiver_id, actor)
+                new = msgspec.structs.replace(draft, sender=actor.user.key, group_key=receiver.key)
+            record = stored(new, await tx.add_message(new))
+            mentioned = mentioned_users(found, mentions)
+            message = message_view(record, actor.user, receiver, mentioned, content)
+            await self._append_sent(tx, app, message, stream_of(sender_uid, receiver))
+            return message
+
+        return await self._store.write(send)
+
+    async def _group_to_write_in(
+        self, tx: ChatTransaction, app: int, guid: str, actor: Actor
+    ) -> GroupRecord:
+        found = await tx.group_with_member(app, guid, actor.user.key)
+        if found is None:
+            raise unknown_guid(guid)
+        group, membership = found
+        if membership is None and not actor.is_app:
+            raise not_joined(actor.uid, guid)
+        return group
+
+    async def _append_sent(
+        self, tx: ChatTransaction, app: int, message: Message, stream: Stream
+    ) -> None:
+        # Both events carry the same data, so it is encoded once.
+        data = _encode(MessageSent(message=message))
+        await self._outbox.append(tx, app=app, trigger="message_sent", data=data, stream=stream)
+        if message.data.mentions:
+            await self._outbox.append(
+                tx, app=app, trigger="user_mentioned", data=data, stream=stream
+            )
+
+    # -- changing ------------------------------------------------------------------------------------------
+
+    async def edit(
+        self, app: int, message_id: str, request: MessageChange, on_behalf_of: str | None = None
+    ) -> Message:
+        """Edit a message; fires message_edited with the message itself; answers the action message.
+
+        Raises:
+            ChathooksError: ERR_MESSAGE_ID_NOT_FOUND, ERR_UID_NOT_FOUND (actor), ERR_MESSAGE_NOT_A_SENDER,
+                ERR_GROUP_NOT_JOINED, ERR_MESSAGE_ACTION_NOT_ALLOWED, ERR_INVALID_MESSAGE_DATA and the
+                others of `chathooks.chat.content`.
+        """
+        if request.data is None and request.tags is None:
+            raise ChathooksError(
+                "ERR_INVALID_MESSAGE_DATA",
+                "Name what to change: data or tags.",
+                {"data": "is required"},
+            )
+        now_s = self._now_s()
+
+        async def edit(tx: ChatTransaction) -> Message:
+            actor, parties = await self._changeable(tx, app, message_id, on_behalf_of)
+            require_changeable(
+                parties.record.category, deleted=parties.record.deleted_at is not None
+            )
+            record, content = _edited(parties.record, request, actor.uid, now_s)
+            uids = _mentions(content.text)
+            mentioned = mentioned_users(await tx.users_by_uid(app, uids), uids) if uids else None
+            await tx.update_message(record)
+            message = message_view(record, parties.sender, parties.receiver, mentioned, content)
+            await self._outbox.append(
+                tx,
+                app=app,
+                trigger="message_edited",
+                data=MessageEdited(message=message),
+                stream=parties.stream,
+            )
+            return message_action(
+                await tx.next_message_id(),
+                "edited",
+                by=actor.user,
+                on=MessageEntity(entity=message),
+                original=message,
+                now_s=now_s,
+            )
+
+        return await self._store.write(edit)
+
+    async def delete(
+        self, app: int, message_id: str, *, permanent: bool, on_behalf_of: str | None = None
+    ) -> Message:
+        """Delete a message, for good if `permanent`; fires message_deleted; answers the action message.
+
+        Raises:
+            ChathooksError: ERR_MESSAGE_ID_NOT_FOUND, ERR_UID_NOT_FOUND (actor), ERR_MESSAGE_NOT_A_SENDER,
+                ERR_GROUP_NOT_JOINED, ERR_MESSAGE_ACTION_NOT_ALLOWED.
+        """
+        now_s = self._now_s()
+
+        async def delete(tx: ChatTransaction) -> Message:
+            actor, parties = await self._changeable(tx, app, message_id, on_behalf_of)
+            before = parties.record
+            gone = before.deleted_at is not None and not permanent
+            require_changeable(before.category, deleted=gone)
+            record = msgspec.structs.replace(
+                before, deleted_at=now_s, deleted_by=actor.uid, updated_at=now_s
+            )
+            message = message_view(record, parties.sender, parties.receiver)
+            traces = DeletedMessage(
+                id=message.id,
+                conversation_id=message.conversation_id,
+                sender=message.sender,
+                receiver=message.receiver,
+                deleted_at=now_s,
+                deleted_by=actor.uid,
+            )
+            if permanent:
+                await tx.delete_message(record.id)
+                deleted = traces
+            else:
+                await tx.update_message(record)
+                deleted = DeletedMessage.of(message, deleted_at=now_s, deleted_by=actor.uid)
+            await self._outbox.append(
+                tx,
+                app=app,
+                trigger="message_deleted",
+                data=MessageDeleted(message=deleted),
+                stream=parties.stream,
+            )
+            return message_action(
+                await tx.next_message_id(),
+                "deleted",
+                by=actor.user,
+                on=MessageEntity(entity=cast(Message, traces)),
+                original=message,
+                now_s=now_s,
+            )
+
+        return await self._store.write(delete)
+
+    async def _changeable(
+        self, tx: ChatTransaction, app: int, message_id: str, on_behalf_of: str | None
+    ) -> tuple[Actor, Parties]:
+        """The actor and a message that the actor may change."""
+        actor = await actor_of(tx, app, on_behalf_of)
+        parties = await find_message(tx, app, message_id)
+        if not actor.is_app:
+            receiver = parties.receiver
+            if isinstance(receiver, GroupRecord):
+                members = await tx.members(receiver.key, (actor.user.key,))
+                if not members:
+                    raise not_joined(actor.uid, receiver.guid)
+            require_sender(actor.uid, parties.sender.uid)
+        return actor, parties
+
+
+def _edited(
+    record: MessageRecord, request: MessageChange, editor: str, now_s: int
+) -> tuple[MessageRecord, MessageData]:
+    """The message with what the request names put in place of what was there."""
+    merged = decode_content(record.content)
+    if request.data is not None:
+        given = {
+            name: value
+            for name in request.data.__struct_fields__
+            if (value := getattr(request.data, name)) is not None
+        }
+        merged = msgspec.structs.replace(merged, **given)
+    content = build_content(record.category, record.type, merged)
+    tags = record.tags if request.tags is None else stored_tags(request.tags)
+    edited = msgspec.structs.replace(
+        record,
+        content=stored_content(content, record.muid, tags),
+        tags=tags,
+        updated_at=now_s,
+        edited_at=now_s,
+        edited_by=editor,
+    )
+    return edited, content

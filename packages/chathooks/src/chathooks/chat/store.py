@@ -1,0 +1,268 @@
+"""What chat asks of a store: its records, and the transaction its commands run in.
+
+Records are rows as they are kept: JSON stays text (it is copied into answers and events, not parsed), and users
+and groups are told apart by integer keys, so that a guid or uid that is used again never revives old rows.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+import msgspec
+
+from chathooks.events.outbox import OutboxTransaction
+from chathooks_events.entities import GroupType, Scope
+
+
+class UserRecord(msgspec.Struct, frozen=True, gc=False):
+    """A user. Times are unix seconds."""
+
+    key: int
+    uid: str
+    name: str
+    avatar: str | None
+    link: str | None
+    role: str
+    status_message: str | None
+    metadata: str | None
+    """JSON object without `@private`."""
+    private_metadata: str | None
+    """JSON object: what stood under `@private`; shown by the users API alone."""
+    tags: str | None
+    """JSON array."""
+    created_at: int
+    updated_at: int | None
+    deactivated_at: int | None
+    built_in: int
+    """1 for `app_system`: never listed, changed or counted."""
+
+
+class GroupRecord(msgspec.Struct, frozen=True, gc=False):
+    """A group. Times are unix seconds."""
+
+    key: int
+    guid: str
+    name: str
+    type: GroupType
+    description: str | None
+    icon: str | None
+    password_hash: bytes | None
+    owner: str
+    metadata: str | None
+    tags: str | None
+    members_count: int
+    created_at: int
+    updated_at: int | None
+    updated_by: str | None
+    deleted_at: int | None
+
+
+class MemberRecord(msgspec.Struct, frozen=True, gc=False):
+    """A membership. `joined_at` is in unix seconds."""
+
+    user: int
+    scope: Scope
+    joined_at: int
+
+
+class MessageRecord(msgspec.Struct, frozen=True, gc=False):
+    """A message: to a user (`receiver_user`) or to a group (`group_key`). Times are unix seconds."""
+
+    id: int
+    muid: str | None
+    sender: int
+    receiver_user: int | None
+    group_key: int | None
+    category: str
+    type: str
+    content: str
+    """JSON of `data`; of action messages with its entities, of all others without."""
+    tags: str | None
+    sent_at: int
+    updated_at: int
+    edited_at: int | None
+    edited_by: str | None
+    deleted_at: int | None
+    deleted_by: str | None
+
+
+class NewMessage(msgspec.Struct, frozen=True, gc=False):
+    """A message that has no id yet."""
+
+    app: int
+    muid: str | None
+    sender: int
+    receiver_user: int | None
+    group_key: int | None
+    category: str
+    type: str
+    content: str
+    tags: str | None
+    sent_at: int
+
+
+class UserFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which users a list holds; `search` is a case-folded prefix of the uid or the name."""
+
+    search: str | None = None
+    search_uid: bool = True
+    search_name: bool = True
+    roles: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    deactivated: bool | None = False
+    """None: both."""
+
+
+class GroupFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which groups a list holds, in which order."""
+
+    search: str | None = None
+    search_guid: bool = True
+    search_name: bool = True
+    types: tuple[GroupType, ...] = ()
+    tags: tuple[str, ...] = ()
+    visible_to: int | None = None
+    """Key of the user who looks: private groups are listed for members only."""
+    joined: bool = False
+    """Only groups that `visible_to` is a member of."""
+    sort: str = "guid"
+    descending: bool = False
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it leaves groups out, so that the app's counter does not tell the total."""
+        return bool(
+            self.search is not None or self.types or self.tags or self.visible_to is not None
+        )
+
+
+class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages a list holds. Exactly one place is given, the other conditions narrow it."""
+
+    pair: tuple[int, int] | None = None
+    """Keys of two users: their conversation."""
+    group: int | None = None
+    user: int | None = None
+    """All that a user sent, and got one-to-one."""
+    visible_to: int | None = None
+    """`user`, and all messages of the groups they are in."""
+    receiver_type: str | None = None
+    sender: int | None = None
+    categories: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    deleted: bool | None = None
+    """None: both."""
+
+
+class UserTransaction(Protocol):
+    """Users and their tokens."""
+
+    async def user(self, app: int, uid: str) -> UserRecord | None:
+        """The user, deactivated ones too."""
+
+    async def users_by_uid(self, app: int, uids: Collection[str]) -> dict[str, UserRecord]:
+        """Those of the users that exist and are active, by uid; `app_system` among them."""
+
+    async def users_by_key(self, keys: Collection[int]) -> dict[int, UserRecord]: ...
+
+    async def add_user(self, app: int, user: UserRecord) -> int | None:
+        """Insert (its `key` is not read); answers the key, None where the uid is taken."""
+
+    async def update_user(self, app: int, user: UserRecord) -> None:
+        """Store all fields of an existing user but uid and creation time."""
+
+    async def add_auth_token(self, app: int, user: int, digest: bytes, created_at: int) -> None: ...
+
+    async def list_users(
+        self, app: int, only: UserFilter, limit: int, offset: int
+    ) -> list[UserRecord]:
+        """By uid."""
+
+    async def count_users(self, app: int, only: UserFilter) -> int:
+        """How many `list_users` knows: exact without filter, else at most FILTERED_TOTAL_MAX."""
+
+
+class GroupTransaction(Protocol):
+    """Groups and their members; deleted groups do not exist, unless said."""
+
+    async def group(self, app: int, guid: str) -> GroupRecord | None: ...
+
+    async def group_with_member(
+        self, app: int, guid: str, user: int
+    ) -> tuple[GroupRecord, MemberRecord | None] | None:
+        """The group and what `user` is in it."""
+
+    async def groups_by_key(self, keys: Collection[int]) -> dict[int, GroupRecord]:
+        """Deleted ones too."""
+
+    async def add_group(self, app: int, group: GroupRecord) -> int | None:
+        """Insert (its `key` is not read); answers the key, None where the guid is taken."""
+
+    async def update_group(self, app: int, group: GroupRecord) -> None:
+        """Store all fields of an existing group but guid, creation time and members count."""
+
+    async def delete_group(self, app: int, group: int, deleted_at: int) -> None:
+        """From now on the group does not exist; its rows go with `purge_deleted_groups`."""
+
+    async def purge_deleted_groups(self, rows_max: int) -> int:
+        """Take away members and messages of deleted groups; answers how many rows went."""
+
+    async def list_groups(
+        self, app: int, only: GroupFilter, limit: int, offset: int
+    ) -> list[tuple[GroupRecord, MemberRecord | None]]:
+        """With the membership of `only.visible_to`, if set."""
+
+    async def count_groups(self, app: int, only: GroupFilter) -> int:
+        """How many `list_groups` knows: exact without filter, else at most FILTERED_TOTAL_MAX."""
+
+    async def members(self, group: int, users: Collection[int]) -> dict[int, MemberRecord]:
+        """Those of the users that are members."""
+
+    async def add_members(self, group: int, members: Sequence[MemberRecord]) -> None: ...
+
+    async def remove_member(self, group: int, user: int) -> None: ...
+
+    async def set_scope(self, group: int, user: int, scope: Scope) -> None: ...
+
+    async def resize_group(self, group: int, by: int, updated_at: int) -> None:
+        """Change the members count."""
+
+    async def count_groups_of(self, user: int) -> int:
+        """Groups that the user is in, at most GROUPS_PER_USER_MAX."""
+
+    async def list_members(
+        self, group: int, scopes: Collection[Scope], limit: int, offset: int
+    ) -> list[tuple[UserRecord, MemberRecord]]:
+        """By age of the user; of all scopes where `scopes` is empty."""
+
+    async def count_members(self, group: int, scopes: Collection[Scope]) -> int: ...
+
+
+class MessageTransaction(Protocol):
+    """Messages."""
+
+    async def add_message(self, message: NewMessage) -> int:
+        """Insert; answers the message's id, higher than all before."""
+
+    async def last_message_sent_by(self, app: int, sent_at: int) -> int:
+        """The highest id of the app's messages that were sent at or before `sent_at` (unix s); 0 if none."""
+
+    async def next_message_id(self) -> int:
+        """An id for a message that is answered but not kept."""
+
+    async def message(self, app: int, message_id: int) -> MessageRecord | None: ...
+
+    async def update_message(self, message: MessageRecord) -> None:
+        """Store content, tags and the marks of edit and deletion."""
+
+    async def delete_message(self, message_id: int) -> None: ...
+
+    async def list_messages(
+        self, app: int, only: MessageFilter, after: int, before: int, limit: int, *, newest: bool
+    ) -> list[MessageRecord]:
+        """Messages with `after` < id < `before`, the `limit` newest or oldest of them; by id, ascending."""
+
+
+class ChatTransaction(
+    OutboxTransaction, UserTransaction, GroupTransaction, MessageTransaction, Protocol
+):
+    """A transaction for chat's commands: state and events are committed together."""
