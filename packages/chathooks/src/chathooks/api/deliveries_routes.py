@@ -183,7 +183,8 @@ def decode_cursor(cursor: str) -> int | None:
     return int(digits)
 
 
-def _trigger_numbers(names: list[str]) -> frozenset[int]:
+def trigger_numbers(names: list[str]) -> frozenset[int]:
+    """Catalog numbers of trigger names. Raises ERR_TRIGGER_NOT_FOUND."""
     for name in names:
         if name not in TRIGGERS:
             raise unknown_trigger(name)
@@ -231,7 +232,7 @@ class DeliveryRoutes:
             raise bad_request("from is later than to.", {"from": "is later than to"})
         wanted = LogFilter(
             states=frozenset(query.state),
-            triggers=_trigger_numbers(query.trigger),
+            triggers=trigger_numbers(query.trigger),
             from_ms=from_ms,
             to_ms=to_ms,
         )

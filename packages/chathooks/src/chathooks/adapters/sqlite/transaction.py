@@ -7,6 +7,7 @@ from chathooks.adapters.sqlite.chat_users import ChatUsersPart
 from chathooks.adapters.sqlite.deliveries import DeliveryPart
 from chathooks.adapters.sqlite.feed import FeedPart
 from chathooks.adapters.sqlite.log import LogPart
+from chathooks.adapters.sqlite.meta import MetaPart
 from chathooks.adapters.sqlite.webhooks import WebhooksPart
 
 
@@ -18,6 +19,7 @@ class SqliteTransaction(
     DeliveryPart,
     FeedPart,
     LogPart,
+    MetaPart,
     WebhooksPart,
 ):
     """One class, so that a command may change chat state and append events in the same transaction."""

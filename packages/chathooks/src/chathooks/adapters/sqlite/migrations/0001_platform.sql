@@ -1,3 +1,8 @@
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
 -- Apps and keys ------------------------------------------------------------------------------------------
 
 CREATE TABLE apps (

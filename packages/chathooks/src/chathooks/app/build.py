@@ -1,0 +1,241 @@
+"""The composition root: the only place that names adapters. Plain calls, in the order of the layers."""
+
+import asyncio
+import contextlib
+import resource
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from chathooks import __version__
+from chathooks.adapters.sqlite.store import SqliteStore
+from chathooks.api.build import build_api
+from chathooks.api.deliveries_routes import DeliveryRoutes
+from chathooks.api.replay_routes import ReplayRoutes
+from chathooks.api.routing import Route
+from chathooks.api.server import ApiServer, Listen
+from chathooks.api.triggers_routes import TriggerRoutes
+from chathooks.api.webhooks_routes import WebhookRoutes
+from chathooks.app.secrets import anchored_clock, given_credentials, prove_key, secret_box
+from chathooks.app.settings import Settings
+from chathooks.apps.access import Access
+from chathooks.apps.bootstrap import bootstrap
+from chathooks.apps.records import Credentials
+from chathooks.delivery.cycle import EngineLimits
+from chathooks.delivery.engine import Engine
+from chathooks.delivery.lanes import ATTEMPTS_IN_FLIGHT_HARD_MAX
+from chathooks.delivery.log import DeliveryLog
+from chathooks.delivery.replay import Replay
+from chathooks.delivery.retention import PRUNE_EVERY_S, Retention
+from chathooks.delivery.supervision import OBSERVE_EVERY_S, Supervision
+from chathooks.delivery.webhooks import Webhooks
+from chathooks.egress.client import EgressClient
+from chathooks.egress.guard import TargetPolicy
+from chathooks.egress.resolver import Resolver
+from chathooks.events.outbox import Outbox
+from chathooks.kernel.clock import Clock
+from chathooks.kernel.errors import StartRefused, StoreUnavailable
+from chathooks.kernel.ids import EventIds, RandomBytes, system_random
+
+STORE_FILE = "chathooks.sqlite3"
+FILES_SPARE = 1_000
+"""File descriptors left for the API, the store and logs beside the attempts in flight."""
+DRAIN_S = 2.0
+"""What running attempts get on a graceful stop (delivery contract §2: an attempt lasts 2 s)."""
+_MS_PER_S = 1000
+_MS_PER_HOUR = 3_600_000
+
+log = structlog.get_logger("server")
+
+
+@dataclass
+class Runtime:
+    """A server put together; `start` it, later `stop` it."""
+
+    settings: Settings
+    store: SqliteStore
+    clock: Clock
+    resolver: Resolver
+    client: EgressClient
+    engine: Engine
+    api: object
+    listen: Listen
+    retention: Retention
+    supervision: Supervision
+    credentials: Credentials | None
+    """The keys of the app that this start made; None where the store had one."""
+    server: ApiServer | None = None
+    _periodic: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        """Port the API listens on, once started."""
+        return self.listen.port if self.server is None else self.server.port
+
+    async def start(self) -> None:
+        """Deliver, then listen. Raises StartRefused."""
+        await self.client.start()
+        await self.engine.start()
+        self.server = await ApiServer.start(self.api, self.listen)
+        self._periodic = [
+            asyncio.create_task(_every(self.clock, OBSERVE_EVERY_S, self.supervision.observe)),
+            asyncio.create_task(_every(self.clock, PRUNE_EVERY_S, self.retention.prune)),
+        ]
+
+    async def stop(self) -> None:
+        """Graceful: no new requests and attempts, running ones end, everything else stays stored."""
+        for task in self._periodic:
+            task.cancel()
+        await asyncio.gather(*self._periodic, return_exceptions=True)
+        if self.server is not None:
+            await self.server.stop()
+        await self.engine.stop()
+        await self.client.close(DRAIN_S)
+        self.resolver.close()
+        await self.store.close()
+
+
+async def _every(clock: Clock, seconds: int, work: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        bell = asyncio.Event()
+        timer = clock.call_at(clock.steady_ms() + seconds * _MS_PER_S, bell.set)
+        try:
+            await bell.wait()
+        finally:
+            timer.cancel()
+        try:
+            await work()
+        except StoreUnavailable as error:
+            log.warning("periodic work is put off", reason=error.message)
+
+
+def _refuse_what_is_not_served(settings: Settings) -> None:
+    wrong = {}
+    if settings.database_url is not None:
+        wrong["CHATHOOKS_DATABASE_URL"] = "this version keeps its data in SQLite only"
+    if settings.nats_url is not None:
+        wrong["CHATHOOKS_NATS_URL"] = "this version queues deliveries in its database only"
+    if settings.media_url is not None:
+        wrong["CHATHOOKS_MEDIA_URL"] = "this version serves no media"
+    if settings.role != "all":
+        wrong["CHATHOOKS_ROLE"] = "on SQLite one process does everything: use all"
+    if wrong:
+        raise StartRefused(
+            "ERR_SETTINGS",
+            "These settings cannot be used: "
+            + "; ".join(f"{name}: {why}" for name, why in wrong.items())
+            + ".",
+            wrong,
+        )
+
+
+def _allow_files() -> int:
+    """Raise the limit of open files as far as it goes; answers the attempts it leaves room for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = ATTEMPTS_IN_FLIGHT_HARD_MAX + 2 * FILES_SPARE
+    if soft < wanted:
+        raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, raised), hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(64, min(ATTEMPTS_IN_FLIGHT_HARD_MAX, soft - FILES_SPARE))
+
+
+def target_policy(settings: Settings) -> TargetPolicy:
+    """What webhooks may reach, as the operator allows."""
+    return TargetPolicy(
+        allowed_networks=settings.allow_target_networks, allow_http=settings.allow_http_targets
+    )
+
+
+def _listen(settings: Settings) -> Listen:
+    return Listen(
+        host=settings.host,
+        port=settings.port,
+        tls_cert_file=settings.tls_cert_file,
+        tls_key_file=settings.tls_key_file,
+        trusted_proxies=[str(network) for network in settings.trusted_proxies],
+    )
+
+
+async def build(settings: Settings, *, random: RandomBytes = system_random) -> Runtime:
+    """Open the store and put the server together.
+
+    Raises:
+        StartRefused: it cannot start as configured; nothing is left open.
+    """
+    _refuse_what_is_not_served(settings)
+    connections_max = _allow_files()
+    store = await SqliteStore.open(settings.data_dir / STORE_FILE)
+    try:
+        box = secret_box(settings, random)
+        await prove_key(store, box)
+        clock = await anchored_clock(store)
+        given = given_credentials(settings, random)
+        credentials = await bootstrap(store, random=random, now_ms=clock.wall_ms(), given=given)
+    except BaseException:
+        await store.close()
+        raise
+    policy = target_policy(settings)
+    resolver = Resolver()
+    client = EgressClient(
+        policy,
+        resolver=resolver,
+        user_agent=f"Chathooks/{__version__}",
+        ca_file=None if settings.target_ca_file is None else str(settings.target_ca_file),
+        connections_max=connections_max,
+    )
+    outbox = Outbox(clock, EventIds(clock.wall_ms, random))
+    engine = Engine(
+        store=store,
+        clock=clock,
+        client=client,
+        box=box,
+        targets=policy,
+        limits=_engine_limits(settings),
+    )
+    webhooks = Webhooks(
+        store, outbox, clock, random, box, policy, webhooks_per_app=settings.webhooks_per_app
+    )
+    deliveries = DeliveryLog(store, clock, request_timeout_s=settings.request_timeout)
+    api = build_api(
+        [
+            *chat_routes(store, outbox, clock, random),
+            *WebhookRoutes(webhooks).routes(),
+            *TriggerRoutes().routes(),
+            *DeliveryRoutes(deliveries).routes(),
+            *ReplayRoutes(Replay(store, clock), deliveries, webhooks, clock).routes(),
+        ],
+        access=Access(store),
+        ready=lambda: store.read(lambda tx: tx.ping()),
+    )
+    return Runtime(
+        settings=settings,
+        store=store,
+        clock=clock,
+        resolver=resolver,
+        client=client,
+        engine=engine,
+        api=api,
+        listen=_listen(settings),
+        retention=Retention(store, clock, settings.retention_days),
+        supervision=Supervision(store, clock, engine),
+        credentials=credentials,
+    )
+
+
+def chat_routes(
+    store: SqliteStore, outbox: Outbox, clock: Clock, random: RandomBytes
+) -> Sequence[Route]:
+    """The routes of the chat core."""
+    return ()
+
+
+def _engine_limits(settings: Settings) -> EngineLimits:
+    return EngineLimits(
+        timeout_s=settings.request_timeout,
+        retry_schedule_ms=tuple(int(delay * _MS_PER_S) for delay in settings.retry_schedule),
+        expiry_ms=settings.delivery_expiry_hours * _MS_PER_HOUR,
+        backlog_max=settings.backlog_limit,
+    )

@@ -1,0 +1,191 @@
+"""What `chathooks doctor` looks at. Nothing here changes anything."""
+
+import asyncio
+import os
+import sqlite3
+import ssl
+import time
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from chathooks.app.build import STORE_FILE, target_policy
+from chathooks.app.secrets import CREDENTIALS_FILE, OWNER_ONLY, SECRET_KEY_FILE
+from chathooks.app.settings import Settings
+from chathooks.egress.guard import Target, TargetPolicy, TargetRefused, judge_address, parse_target
+from chathooks.egress.resolver import Answer, Resolver
+
+ENDPOINTS_CHECKED_MAX = 1000
+ENDPOINTS_AT_ONCE = 16
+CONNECT_TIMEOUT_S = 2.0
+DISK_FREE_BYTES_MIN = 256 * 1024 * 1024
+YEAR_OF_WRITING = 2025
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing looked at."""
+
+    name: str
+    state: Literal["ok", "warning", "failed"]
+    message: str
+    advice: str = ""
+
+
+def _files(settings: Settings) -> list[Check]:
+    folder = settings.data_dir
+    if not folder.exists():
+        return [
+            Check(
+                name="data directory",
+                state="warning",
+                message=f"{folder} does not exist yet.",
+                advice="chathooks serve makes it.",
+            )
+        ]
+    checks = []
+    stat = os.statvfs(folder)
+    free = stat.f_bavail * stat.f_frsize
+    enough = free >= DISK_FREE_BYTES_MIN
+    checks.append(
+        Check(
+            name="disk",
+            state="ok" if enough else "failed",
+            message=f"{free // 2**20} MiB free in {folder}.",
+            advice="" if enough else "Free some space: a full disk makes every write a 503.",
+        )
+    )
+    for name in (CREDENTIALS_FILE, SECRET_KEY_FILE):
+        path = folder / name
+        if path.exists() and path.stat().st_mode & 0o777 & ~OWNER_ONLY:
+            checks.append(
+                Check(
+                    name=name,
+                    state="failed",
+                    message=f"{path} can be read by others.",
+                    advice=f"chmod 600 {path}",
+                )
+            )
+    return checks
+
+
+def _store(path: Path) -> tuple[list[Check], list[tuple[str, str]]]:
+    if not path.exists():
+        return [Check(name="store", state="warning", message="There is no store yet.")], []
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=CONNECT_TIMEOUT_S)
+        try:
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            endpoints = connection.execute(
+                "SELECT id, url FROM webhooks WHERE deleted_at IS NULL AND enabled LIMIT ?",
+                (ENDPOINTS_CHECKED_MAX,),
+            ).fetchall()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        failed = Check(
+            name="store",
+            state="failed",
+            message=f"{path} cannot be read: {error}.",
+            advice="Restore it from a back-up, or start with another data directory.",
+        )
+        return [failed], []
+    sound = verdict == "ok"
+    check = Check(
+        name="store",
+        state="ok" if sound else "failed",
+        message=f"{path} is sound." if sound else f"{path} is damaged: {verdict}.",
+        advice="" if sound else "Restore it from a back-up.",
+    )
+    return [check], endpoints
+
+
+def _clock() -> Check:
+    sane = time.gmtime().tm_year >= YEAR_OF_WRITING
+    return Check(
+        name="clock",
+        state="ok" if sane else "failed",
+        message=time.strftime("It is %Y-%m-%d %H:%M:%S UTC.", time.gmtime()),
+        advice="" if sane else "Set the clock: signatures carry its time and receivers check it.",
+    )
+
+
+async def _resolve(resolver: Resolver, target: Target) -> tuple[tuple[str, ...], str]:
+    if target.is_literal:
+        return (target.host,), ""
+    answered: asyncio.Future[tuple[tuple[str, ...], str]] = (
+        asyncio.get_running_loop().create_future()
+    )
+
+    def on_answer(answer: Answer) -> None:
+        if not answered.done():
+            answered.set_result((answer.addresses, answer.detail))
+
+    withdraw = resolver.lookup(target.host, on_answer)
+    try:
+        return await asyncio.wait_for(answered, CONNECT_TIMEOUT_S)
+    except TimeoutError:
+        withdraw()
+        return (), "the name-server does not answer"
+
+
+async def _endpoint(
+    webhook_id: str, url: str, policy: TargetPolicy, resolver: Resolver, settings: Settings
+) -> Check:
+    name = f"endpoint {webhook_id}"
+    try:
+        target = parse_target(url, policy)
+    except TargetRefused as refused:
+        return Check(
+            name=name,
+            state="failed",
+            message=f"{url}: {refused.message}",
+            advice="Change its webhookURL, or allow it with CHATHOOKS_ALLOW_TARGET_NETWORKS.",
+        )
+    addresses, problem = await _resolve(resolver, target)
+    allowed = [ip for ip in addresses if judge_address(ip, policy) is None]
+    if not allowed:
+        why = problem or f"its addresses may not be called ({', '.join(addresses) or 'none'})"
+        return Check(name=name, state="failed", message=f"{target.host}: {why}.")
+    context = None
+    if target.scheme == "https":
+        context = ssl.create_default_context()
+        if settings.target_ca_file is not None:
+            context.load_verify_locations(settings.target_ca_file)
+    try:
+        _, writer = await asyncio.wait_for(
+            asyncio.open_connection(
+                allowed[0],
+                target.port,
+                ssl=context,
+                server_hostname=target.host if context is not None else None,
+            ),
+            CONNECT_TIMEOUT_S,
+        )
+    except TimeoutError:
+        return Check(name=name, state="failed", message=f"{url} does not answer within 2 s.")
+    except (OSError, ssl.SSLError) as error:
+        return Check(name=name, state="failed", message=f"{url}: {error}.")
+    writer.close()
+    return Check(name=name, state="ok", message=f"{url} can be reached ({allowed[0]}).")
+
+
+async def run_checks(settings: Settings) -> list[Check]:
+    """Look at everything, endpoints side by side."""
+    checks = [Check(name="settings", state="ok", message="They can be used."), _clock()]
+    checks += _files(settings)
+    found, endpoints = _store(settings.data_dir / STORE_FILE)
+    checks += found
+    if endpoints:
+        resolver = Resolver()
+        places = asyncio.Semaphore(ENDPOINTS_AT_ONCE)
+
+        async def one(webhook_id: str, url: str) -> Check:
+            async with places:
+                return await _endpoint(webhook_id, url, target_policy(settings), resolver, settings)
+
+        try:
+            checks += await asyncio.gather(*(one(*endpoint) for endpoint in endpoints))
+        finally:
+            resolver.close()
+    return checks

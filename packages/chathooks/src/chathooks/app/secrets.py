@@ -1,0 +1,125 @@
+"""What the first start makes and every start needs: the secret key, the credentials file, the clock's anchor.
+
+Order at a first start: the key file, then `credentials.toml`, then the store's first app. A crash between any two
+leaves files that the next start takes up again, so no key is ever in the store without being in the file.
+"""
+
+import os
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from chathooks.app.settings import Settings
+from chathooks.apps.bootstrap import Given
+from chathooks.kernel.clock import SystemClock, boot_id
+from chathooks.kernel.crypto import SecretBox, new_secret_key, parse_secret_key
+from chathooks.kernel.errors import StartRefused
+from chathooks.kernel.ids import RandomBytes, api_key
+from chathooks.kernel.transactions import Store
+
+SECRET_KEY_FILE = "secret.key"  # noqa: S105 -- a file's name
+CREDENTIALS_FILE = "credentials.toml"
+OWNER_ONLY = 0o600
+_KEY_PROOF = "secret_key_proof"
+_CLOCK_ANCHOR = "clock_anchor"
+_APP_ID_BYTES = 8
+_KEYS = ("api_key", "auth_key", "management_key", "management_secret")
+
+
+class MetaTransaction(Protocol):
+    """What a start asks of a transaction."""
+
+    async def get_meta(self, name: str) -> str | None: ...
+    async def set_meta(self, name: str, value: str) -> None: ...
+    async def ping(self) -> None: ...
+
+
+class _Anchor(msgspec.Struct, frozen=True):
+    boot_id: str
+    monotonic_ms: int
+    steady_ms: int
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    draft = path.with_name(path.name + ".new")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, OWNER_ONLY)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def secret_box(settings: Settings, random: RandomBytes) -> SecretBox:
+    """The box that seals secrets at rest, with the given key or the one kept in the data directory."""
+    text = settings.secret_key
+    if text is None:
+        path = settings.data_dir / SECRET_KEY_FILE
+        if not path.exists():
+            write_private(path, new_secret_key(random) + "\n")
+        try:
+            text = path.read_text("ascii")
+        except (OSError, UnicodeDecodeError):
+            raise StartRefused("ERR_SECRET_KEY", f"{path} cannot be read.") from None
+    return SecretBox(parse_secret_key(text), random)
+
+
+async def prove_key(store: Store[MetaTransaction], box: SecretBox) -> None:
+    """Refuse a start with another key than the store's (delivery contract §7). Raises StartRefused."""
+
+    async def command(tx: MetaTransaction) -> str | None:
+        kept = await tx.get_meta(_KEY_PROOF)
+        if kept is None:
+            await tx.set_meta(_KEY_PROOF, box.seal(_KEY_PROOF, _KEY_PROOF).hex())
+        return kept
+
+    kept = await store.write(command)
+    if kept is not None:
+        box.open(bytes.fromhex(kept), _KEY_PROOF)
+
+
+def given_credentials(settings: Settings, random: RandomBytes) -> Given:
+    """What the first app is made with: settings, else the credentials file, else new keys kept there."""
+    path = settings.data_dir / CREDENTIALS_FILE
+    kept = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+    given = Given(
+        app_id=settings.app_id or kept.get("app_id") or random(_APP_ID_BYTES).hex(),
+        region=settings.region,
+        **{name: getattr(settings, name) or kept.get(name) or api_key(random) for name in _KEYS},
+    )
+    if any(getattr(settings, name) is None for name in _KEYS) or settings.app_id is None:
+        lines = [
+            "# Made by the first start of this store. Keep it to yourself.",
+            f'app_id = "{given.app_id}"',
+            f'region = "{given.region}"',
+            *(
+                f'{name} = "{getattr(given, name)}"'
+                for name in _KEYS
+                if getattr(settings, name) is None
+            ),
+        ]
+        write_private(path, "\n".join(lines) + "\n")
+    return replace(given)
+
+
+async def anchored_clock(store: Store[MetaTransaction]) -> SystemClock:
+    """The clock whose steady readings go on where the store's last process of this boot left them."""
+    boot = boot_id()
+
+    async def command(tx: MetaTransaction) -> _Anchor:
+        kept = await tx.get_meta(_CLOCK_ANCHOR)
+        if kept is not None:
+            anchor = msgspec.json.decode(kept, type=_Anchor)
+            if boot and anchor.boot_id == boot:
+                return anchor
+        fresh = SystemClock()
+        anchor = _Anchor(boot, fresh.monotonic_ms(), fresh.steady_ms())
+        await tx.set_meta(_CLOCK_ANCHOR, msgspec.json.encode(anchor).decode())
+        return anchor
+
+    anchor = await store.write(command)
+    return SystemClock(anchor_monotonic_ms=anchor.monotonic_ms, anchor_steady_ms=anchor.steady_ms)

@@ -1,0 +1,109 @@
+"""`chathooks serve`: everything in one process."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+from rich.console import Console
+
+from chathooks.app.build import Runtime, build
+from chathooks.app.logs import configure_logs
+from chathooks.app.secrets import CREDENTIALS_FILE
+from chathooks.app.settings import Settings, load_settings
+
+_Flag = Annotated[str | None, typer.Option()]
+
+
+def _url(settings: Settings, port: int) -> str:
+    scheme = "https" if settings.tls_cert_file else "http"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{scheme}://{host}:{port}"
+
+
+def greet(runtime: Runtime) -> None:
+    """Tell a person at a terminal where the server is; keys that this start made are shown there only."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    url = _url(runtime.settings, runtime.port)
+    console.print(f"Chathooks serves [bold]{url}[/bold]  (docs at {url}/docs, Ctrl-C stops)")
+    made = runtime.credentials
+    if made is None:
+        return
+    path = runtime.settings.data_dir / CREDENTIALS_FILE
+    if not sys.stderr.isatty():
+        console.print(f"The first app was made; its keys are in {path}.")
+        return
+    console.print(f"The first app was made. Its keys are in {path} and shown this once:")
+    for name, value in (
+        ("app id", made.app_id),
+        ("api key", made.api_key),
+        ("auth key", made.auth_key),
+        ("management key", made.management_key),
+        ("management secret", made.management_secret),
+    ):
+        console.print(f"  {name:<18} {value}", markup=False)
+
+
+async def run(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    runtime = await build(settings)
+    try:
+        await runtime.start()
+        greet(runtime)
+        await stop.wait()
+    finally:
+        await runtime.stop()
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[str | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Folder of the store and keys.")] = None,
+    role: Annotated[str | None, typer.Option(help="all, api or delivery.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    allow_target_networks: Annotated[
+        str | None, typer.Option(help="Private networks that webhooks may reach.")
+    ] = None,
+    allow_http_targets: Annotated[
+        str | None, typer.Option(help="true: webhooks may use http.")
+    ] = None,
+    target_ca_file: Annotated[
+        str | None, typer.Option(help="Further CA certificates for endpoints.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file; chathooks.toml here by default.")
+    ] = None,
+) -> None:
+    """Start the server: REST API, outbox and delivery engine, on SQLite.
+
+    Every setting is also a CHATHOOKS_* variable and a line of chathooks.toml.
+
+    Examples:
+
+      chathooks serve
+
+      chathooks serve --port 9000 --data-dir /var/lib/chathooks
+
+      CHATHOOKS_ALLOW_HTTP_TARGETS=true chathooks serve --allow-target-networks 127.0.0.0/8
+    """
+    flags = {
+        "host": host,
+        "port": port,
+        "data_dir": data_dir,
+        "role": role,
+        "log_level": log_level,
+        "allow_target_networks": allow_target_networks,
+        "allow_http_targets": allow_http_targets,
+        "target_ca_file": target_ca_file,
+    }
+    settings = load_settings(flags, os.environ, config)
+    configure_logs(settings.log_level)
+    uvloop.run(run(settings))
