@@ -105,18 +105,28 @@ class History:
         return await self._store.read(get)
 
     async def page(
-        self, app: int, only: MessageFilter, window: Window, on_behalf_of: str | None = None
+        self,
+        app: int,
+        only: MessageFilter,
+        window: Window,
+        on_behalf_of: str | None = None,
+        *,
+        sender: str | None = None,
     ) -> list[Shown]:
-        """Messages of the app, or those that `on_behalf_of` may see; by id, ascending.
+        """Messages of the app, or those that `on_behalf_of` may see; of `sender` alone if given.
 
-        Raises ERR_UID_NOT_FOUND.
+        By id, ascending. Raises ERR_UID_NOT_FOUND.
         """
 
         async def query(tx: ChatTransaction) -> list[Shown]:
             place = only
+            if sender is not None:
+                author = (await actor_of(tx, app, sender)).user.key
+                alone = author if on_behalf_of is None else None
+                place = msgspec.structs.replace(place, sender=author, user=alone)
             if on_behalf_of is not None:
                 viewer = await actor_of(tx, app, on_behalf_of)
-                place = msgspec.structs.replace(only, visible_to=viewer.user.key)
+                place = msgspec.structs.replace(place, visible_to=viewer.user.key)
             return await _page(tx, app, place, window)
 
         return await self._store.read(query)

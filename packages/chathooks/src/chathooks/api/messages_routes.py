@@ -1,0 +1,294 @@
+"""Messages (rest-api.md C10)."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+
+from chathooks.api.routing import Answer, Call, Route
+from chathooks.chat.history import History, Shown, Window, parse_message_id
+from chathooks.chat.limits import (
+    CATEGORY_CHARS_MAX,
+    MESSAGES_PER_PAGE_DEFAULT,
+    MESSAGES_PER_PAGE_MAX,
+)
+from chathooks.chat.messages import Messages
+from chathooks.chat.requests import Id, MessageChange, MessageRemoval, SendMessage
+from chathooks.chat.store import MessageFilter
+from chathooks_events.entities import DeletedMessage, Message
+
+TAG = "Messages"
+FILTER_VALUES_MAX = 25
+
+Kind = Annotated[str, msgspec.Meta(max_length=CATEGORY_CHARS_MAX)]
+Kinds = Annotated[tuple[Kind, ...], msgspec.Meta(max_length=FILTER_VALUES_MAX)]
+Time = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=MESSAGES_PER_PAGE_MAX)]
+
+_CONTENT = (
+    "ERR_INVALID_MESSAGE_DATA",
+    "ERR_EMPTY_MESSAGE_TEXT",
+    "ERR_INVALID_MESSAGE_TEXT",
+    "ERR_EMPTY_MESSAGE_FILE",
+    "ERR_INVALID_MEDIA_MESSAGE",
+    "ERR_EMPTY_CUSTOM_DATA",
+    "ERR_INVALID_METADATA",
+)
+_CHANGE = (
+    "ERR_MESSAGE_ID_NOT_FOUND",
+    "ERR_UID_NOT_FOUND",
+    "ERR_GROUP_NOT_JOINED",
+    "ERR_MESSAGE_NOT_A_SENDER",
+    "ERR_MESSAGE_ACTION_NOT_ALLOWED",
+)
+
+
+class MessageQuery(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"
+):
+    """Query of a list of messages: a window, and what narrows it."""
+
+    limit: Limit | None = None
+    per_page: Limit | None = None
+    """The same as `limit`."""
+    affix: Literal["prepend", "append"] = "prepend"
+    """`prepend`: older than `id` or `sentAt`; `append`: newer."""
+    id: str | None = None
+    sent_at: Time | None = None
+    from_timestamp: Time | None = None
+    to_timestamp: Time | None = None
+    category: Kind | None = None
+    categories: Kinds = ()
+    type: Kind | None = None
+    types: Kinds = ()
+    hide_deleted: bool = False
+    only_deleted: bool = False
+
+    def window(self) -> Window:
+        """The part of the list that is asked for. Raises ERR_MESSAGE_ID_NOT_FOUND."""
+        return Window(
+            limit=self.limit or self.per_page or MESSAGES_PER_PAGE_DEFAULT,
+            append=self.affix == "append",
+            message_id=None if self.id is None else parse_message_id(self.id),
+            sent_at=self.sent_at,
+            from_timestamp=self.from_timestamp,
+            to_timestamp=self.to_timestamp,
+        )
+
+    def filter(self) -> MessageFilter:
+        """Which messages are asked for."""
+        return MessageFilter(
+            categories=(*self.categories, *(() if self.category is None else (self.category,))),
+            types=(*self.types, *(() if self.type is None else (self.type,))),
+            deleted=True if self.only_deleted else False if self.hide_deleted else None,
+        )
+
+
+class AppMessageQuery(
+    MessageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"
+):
+    """Query of the list of an app's messages."""
+
+    receiver_type: Literal["user", "group"] | None = None
+    sender: Id | None = None
+
+
+class Place(msgspec.Struct, frozen=True, rename="camel"):
+    """Where the list goes on, in the query's own words."""
+
+    affix: str
+    sent_at: int
+    id: str
+
+
+class Current(msgspec.Struct, frozen=True):
+    """What was asked for and found."""
+
+    limit: int
+    count: int
+
+
+class MessagesMeta(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`meta` of a list of messages; `next` and `previous` are absent for an empty page."""
+
+    current: Current
+    next: Place | None = None
+    previous: Place | None = None
+
+
+def _meta(limit: int, found: Sequence[Shown]) -> MessagesMeta:
+    current = Current(limit, len(found))
+    if not found:
+        return MessagesMeta(current)
+    first, last = found[0], found[-1]
+    return MessagesMeta(
+        current,
+        next=Place("append", last.sent_at or 0, last.id),
+        previous=Place("prepend", first.sent_at or 0, first.id),
+    )
+
+
+class MessageRoutes:
+    """Handlers of `/messages` and of the messages of users and groups."""
+
+    def __init__(self, messages: Messages, history: History) -> None:
+        self._messages = messages
+        self._history = history
+
+    async def send(self, call: Call) -> Answer:
+        return Answer(await self._messages.send(call.app.key, call.body, call.on_behalf_of))
+
+    async def page(self, call: Call) -> Answer:
+        query: AppMessageQuery = call.query
+        window = query.window()
+        found = await self._history.page(
+            call.app.key,
+            msgspec.structs.replace(query.filter(), receiver_type=query.receiver_type),
+            window,
+            call.on_behalf_of,
+            sender=None if query.sender is None else query.sender.lower(),
+        )
+        return Answer(found, _meta(window.limit, found))
+
+    async def page_of_user(self, call: Call) -> Answer:
+        query: MessageQuery = call.query
+        window = query.window()
+        found = await self._history.page_of_user(
+            call.app.key, call.path["uid"].lower(), query.filter(), window, call.on_behalf_of
+        )
+        return Answer(found, _meta(window.limit, found))
+
+    async def page_of_group(self, call: Call) -> Answer:
+        query: MessageQuery = call.query
+        window = query.window()
+        found = await self._history.page_of_group(
+            call.app.key, call.path["guid"].lower(), query.filter(), window, call.on_behalf_of
+        )
+        return Answer(found, _meta(window.limit, found))
+
+    async def get(self, call: Call) -> Answer:
+        return Answer(await self._history.get(call.app.key, call.path["id"]))
+
+    async def edit(self, call: Call) -> Answer:
+        return Answer(
+            await self._messages.edit(call.app.key, call.path["id"], call.body, call.on_behalf_of)
+        )
+
+    async def delete(self, call: Call) -> Answer:
+        removal: MessageRemoval = call.body or MessageRemoval()
+        return Answer(
+            await self._messages.delete(
+                call.app.key,
+                call.path["id"],
+                permanent=removal.permanent,
+                on_behalf_of=call.on_behalf_of,
+            )
+        )
+
+    def routes(self) -> list[Route]:
+        """All calls of this module."""
+        return [*self._routes_of_messages(), *self._routes_of_lists()]
+
+    def _routes_of_messages(self) -> list[Route]:
+        return [
+            Route(
+                method="POST",
+                path="/messages",
+                handler=self.send,
+                summary="Send a message",
+                tag=TAG,
+                answer=Message,
+                body=SendMessage,
+                acts_for="optional",
+                errors=(
+                    "ERR_EMPTY_RECEIVER",
+                    "ERR_INVALID_RECEIVER_TYPE",
+                    "ERR_UID_NOT_FOUND",
+                    "ERR_GUID_NOT_FOUND",
+                    "ERR_GROUP_NOT_JOINED",
+                    "ERR_EMPTY_MESSAGE_CATEGORY",
+                    "ERR_INVALID_MESSAGE_CATEGORY",
+                    "ERR_EMPTY_MESSAGE_TYPE",
+                    "ERR_INVALID_MESSAGE_TYPE",
+                    *_CONTENT,
+                ),
+            ),
+            Route(
+                method="GET",
+                path="/messages/{id}",
+                handler=self.get,
+                summary="Read a message",
+                tag=TAG,
+                answer=Message | DeletedMessage,
+                errors=("ERR_MESSAGE_ID_NOT_FOUND",),
+            ),
+            Route(
+                method="PUT",
+                path="/messages/{id}",
+                handler=self.edit,
+                summary="Edit a message",
+                tag=TAG,
+                answer=Message,
+                body=MessageChange,
+                acts_for="optional",
+                errors=(*_CHANGE, *_CONTENT),
+            ),
+            Route(
+                method="DELETE",
+                path="/messages/{id}",
+                handler=self.delete,
+                summary="Delete a message",
+                tag=TAG,
+                answer=Message,
+                body=MessageRemoval,
+                body_required=False,
+                acts_for="optional",
+                errors=_CHANGE,
+            ),
+        ]
+
+    def _routes_of_lists(self) -> list[Route]:
+        shown = list[Message]
+        return [
+            Route(
+                method="GET",
+                path="/messages",
+                handler=self.page,
+                summary="List messages",
+                tag=TAG,
+                answer=shown,
+                meta=MessagesMeta,
+                query=AppMessageQuery,
+                acts_for="optional",
+                errors=("ERR_UID_NOT_FOUND", "ERR_MESSAGE_ID_NOT_FOUND"),
+            ),
+            Route(
+                method="GET",
+                path="/users/{uid}/messages",
+                handler=self.page_of_user,
+                summary="List the messages of a user",
+                tag=TAG,
+                answer=shown,
+                meta=MessagesMeta,
+                query=MessageQuery,
+                acts_for="optional",
+                errors=("ERR_UID_NOT_FOUND", "ERR_MESSAGE_ID_NOT_FOUND"),
+            ),
+            Route(
+                method="GET",
+                path="/groups/{guid}/messages",
+                handler=self.page_of_group,
+                summary="List the messages of a group",
+                tag=TAG,
+                answer=shown,
+                meta=MessagesMeta,
+                query=MessageQuery,
+                acts_for="optional",
+                errors=(
+                    "ERR_GUID_NOT_FOUND",
+                    "ERR_UID_NOT_FOUND",
+                    "ERR_GROUP_NOT_JOINED",
+                    "ERR_MESSAGE_ID_NOT_FOUND",
+                ),
+            ),
+        ]
