@@ -179,7 +179,7 @@ def dns_corpus() -> dict[str, tuple[str, ...]]:
         number = int(ipaddress.IPv4Address(ip))
         high, low = number >> 16, number & 0xFFFF
         ips += [f"::ffff:{ip}", f"64:ff9b::{high:x}:{low:x}", f"2002:{high:x}:{low:x}::1"]
-    names = {f"n{index}.example": (ip,) for index, ip in enumerate(ips)}
+    names: dict[str, tuple[str, ...]] = {f"n{n}.example": (ip,) for n, ip in enumerate(ips)}
     names["many.example"] = (*REFUSED_V4, *REFUSED_V6)
     return names
 

@@ -11,12 +11,8 @@ from chathooks.egress.transfer import Transfer
 
 MS_PER_S = 1000.0
 
-_HTTP_VERSIONS = {
-    pycurl.CURL_HTTP_VERSION_1_0: "1.0",
-    pycurl.CURL_HTTP_VERSION_1_1: "1.1",
-    pycurl.CURL_HTTP_VERSION_2_0: "2",
-    pycurl.CURL_HTTP_VERSION_3: "3",
-}
+_RESPONSE_CODE = pycurl.RESPONSE_CODE
+_STARTTRANSFER_TIME = pycurl.STARTTRANSFER_TIME
 
 # libcurl's codes that pycurl has no name for.
 _WEIRD_SERVER_REPLY = 8
@@ -66,12 +62,29 @@ def exchange_of(transfer: Transfer, code: int, message: str) -> Exchange:
     easy = transfer.easy
     getinfo = easy.getinfo
     block, complete, too_large = transfer.header_block()
+    if complete and not code and not transfer.unusual:
+        duration_ms = (time.perf_counter() - transfer.started_s) * MS_PER_S
+        return Exchange(  # the common case: a kept connection and a whole answer
+            getinfo(_RESPONSE_CODE),
+            _http_version(block),
+            block,
+            transfer.body(),
+            duration_ms,
+            0.0,
+            0.0,
+            0.0,
+            getinfo(_STARTTRANSFER_TIME) * MS_PER_S,
+            duration_ms,
+            transfer.remote_ip,
+            True,
+            transfer.sends > 1,
+        )
     dns_ms = transfer.dns_ms
     connect_s = tls_s = 0.0
     if transfer.opens:
         connect_s = getinfo(pycurl.CONNECT_TIME)
         tls_s = max(0.0, getinfo(pycurl.APPCONNECT_TIME) - connect_s)
-    first_s = getinfo(pycurl.STARTTRANSFER_TIME) if block else 0.0
+    first_s = getinfo(_STARTTRANSFER_TIME) if block else 0.0
     duration_ms = (time.perf_counter() - transfer.started_s) * MS_PER_S
     exchange = Exchange(
         duration_ms=duration_ms,
@@ -86,8 +99,8 @@ def exchange_of(transfer: Transfer, code: int, message: str) -> Exchange:
         detail=message,
     )
     if complete:
-        exchange.status = getinfo(pycurl.RESPONSE_CODE)
-        exchange.http_version = _HTTP_VERSIONS.get(getinfo(pycurl.INFO_HTTP_VERSION))
+        exchange.status = getinfo(_RESPONSE_CODE)
+        exchange.http_version = _http_version(block)
         exchange.response_headers = block
         exchange.response_body = transfer.body()
     elif too_large:
@@ -100,6 +113,13 @@ def exchange_of(transfer: Transfer, code: int, message: str) -> Exchange:
         elif not exchange.remote_ip:
             exchange.remote_ip = getinfo(pycurl.PRIMARY_IP) or None
     return exchange
+
+
+def _http_version(block: bytes) -> str:
+    """The version in a status line: "1.1", "1.0", "2"."""
+    if block.startswith(b"HTTP/1.1"):
+        return "1.1"
+    return block[len(b"HTTP/") : block.find(b" ")].decode("latin-1")
 
 
 def _kind(transfer: Transfer, code: int) -> FailureKind:

@@ -113,15 +113,19 @@ class EgressClient:
         """Requests not yet answered."""
         return len(self._running) + len(self._resolving)
 
+    def socket_opening(self) -> None:
+        """Told by a transfer that libcurl is about to open a socket."""
+        self._poller.distrust()
+
     async def start(self) -> None:
         """Bind to the running event loop. Raises RuntimeError when started twice."""
         if self._started or self._closing:
             raise RuntimeError("an egress client is started once")
         self._started = True
         self._loop = asyncio.get_running_loop()
-        self._poller = make_poller(self._loop, self._on_socket, self._reap)
+        self._poller = make_poller(self._loop, self._multi.socket_action, self._reap)
         multi = self._multi
-        multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket_wanted)
+        multi.setopt(pycurl.M_SOCKETFUNCTION, self._poller.want)
         multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer_wanted)
         multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, self._connections_max)
         multi.setopt(pycurl.M_MAXCONNECTS, self._connections_max)
@@ -178,7 +182,6 @@ class EgressClient:
             raise EgressClosed("the egress client takes no requests now")
         transfer = self._idle.pop() if self._idle else Transfer(self)
         transfer.begin(target, done, time.perf_counter(), timeout_s)
-        transfer.active = True
         cancel = Cancel(self, transfer)
         if len(body) >= EXPECT_CONTINUE_BODY_BYTES_MIN:
             headers = [*headers, "Expect:"]
@@ -203,6 +206,7 @@ class EgressClient:
     def _resolve(
         self, transfer: Transfer, target: Target, headers: Sequence[str | bytes], body: bytes
     ) -> None:
+        transfer.unusual = True
         transfer.request_headers = headers
         transfer.request_body = body
         self._resolving.add(transfer)
@@ -260,6 +264,7 @@ class EgressClient:
             self._unpin.clear()
             pin.loaded = pin.entry
             transfer.pins = target.pin
+            transfer.unusual = True
         return True
 
     def _judge_answer(self, pin: _Pin, target: Target, answer: Answer) -> None:
@@ -288,9 +293,6 @@ class EgressClient:
         transfer.load(target.url, headers, body, max(1, timeout_ms))
         self._running[transfer.easy] = transfer
         self._multi.add_handle(transfer.easy)
-
-    def _on_socket_wanted(self, what: int, fd: int, _multi: object, _data: object) -> None:
-        self._poller.want(fd, what)
 
     def _on_timer_wanted(self, timeout_ms: int) -> None:
         loop = self._loop
@@ -333,10 +335,6 @@ class EgressClient:
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
             self._reap()
 
-    def _on_socket(self, fd: int, flags: int) -> None:
-        if not self._closed:
-            self._multi.socket_action(fd, flags)
-
     def _reap(self) -> None:
         """Hand over what has ended."""
         while not self._closed:
@@ -369,6 +367,7 @@ class EgressClient:
 
     def _fail_soon(self, transfer: Transfer, kind: FailureKind, detail: str) -> None:
         self._resolving.add(transfer)
+        transfer.unusual = True
         generation = transfer.generation
         self._loop.call_soon(
             lambda: (
@@ -394,19 +393,11 @@ class EgressClient:
             self._release(transfer)
 
     def _release(self, transfer: Transfer) -> None:
-        transfer.generation += 1
-        transfer.active = False
-        transfer.pins = ""
-        if transfer.withdraw is not None:
-            transfer.withdraw()
-            transfer.withdraw = None
-        if transfer.dns_timer is not None:
-            transfer.dns_timer.cancel()
-            transfer.dns_timer = None
-        self._resolving.discard(transfer)
         if self._running.pop(transfer.easy, None) is not None:
             self._multi.remove_handle(transfer.easy)
-        self.connections_opened += transfer.opens
+        if transfer.unusual:
+            self._resolving.discard(transfer)
+            self.connections_opened += transfer.opens
         transfer.forget()
         if len(self._idle) < IDLE_HANDLES_MAX and not self._closing:
             self._idle.append(transfer)

@@ -5,7 +5,7 @@ import msgspec
 from chathooks.egress.failures import FailureKind
 
 
-class Exchange(msgspec.Struct, kw_only=True):
+class Exchange(msgspec.Struct, gc=False):
     """One request and its answer, or why there is none. Times in ms.
 
     `connect_ms` and `tls_ms` are the lengths of those phases, 0 on a kept connection; `dns_ms` is the time spent

@@ -15,14 +15,22 @@ import pycurl
 
 EVENTS_MAX = 512
 
-Ready = Callable[[int, int], None]
+# Read for every request: a module's own names are the cheapest to look up.
+_POLL_REMOVE = pycurl.POLL_REMOVE
+_CSELECT_IN = pycurl.CSELECT_IN
+_EPOLLIN = 1
+
+Ready = Callable[[int, int], object]
 
 
 class Poller(Protocol):
     """Watches descriptors and calls `ready(fd, pycurl.CSELECT_* flags)`, then `settled()` after each batch."""
 
-    def want(self, fd: int, what: int) -> None:
-        """Watch `fd` as libcurl asks (`pycurl.POLL_*`)."""
+    def want(self, what: int, fd: int, _multi: object = None, _data: object = None) -> None:
+        """Watch `fd` as libcurl asks (`pycurl.POLL_*`); made to be its M_SOCKETFUNCTION."""
+
+    def distrust(self) -> None:
+        """A socket is being opened: its number may be that of one that libcurl closed while it was not wanted."""
 
     def close(self) -> None:
         """Watch nothing any more."""
@@ -42,30 +50,30 @@ class EpollPoller:
             pycurl.POLL_IN: select.EPOLLIN,
             pycurl.POLL_OUT: select.EPOLLOUT,
             pycurl.POLL_INOUT: select.EPOLLIN | select.EPOLLOUT,
+            pycurl.POLL_NONE: 0,
         }
         self._wanted: dict[int, int] = {}
-        # Sockets of kept connections stay registered between requests; whether they still are is not known.
-        self._resting: set[int] = set()
+        # Sockets of kept connections stay registered between requests, under this mask.
+        self._resting: dict[int, int] = {}
         loop.add_reader(self._epoll.fileno(), self._on_ready)
 
-    def want(self, fd: int, what: int) -> None:
-        if what == pycurl.POLL_REMOVE:
-            if self._wanted.pop(fd, None) is not None:
-                self._resting.add(fd)
+    def want(self, what: int, fd: int, _multi: object = None, _data: object = None) -> None:
+        if what == _POLL_REMOVE:
+            mask = self._wanted.pop(fd, None)
+            if mask is not None:
+                self._resting[fd] = mask
             return
-        mask = self._masks.get(what, 0)
-        if fd in self._wanted or fd in self._resting:
-            self._resting.discard(fd)
-            try:
-                self._epoll.modify(fd, mask)
-            except FileNotFoundError:
-                self._epoll.register(fd, mask)
-        else:
-            try:
-                self._epoll.register(fd, mask)
-            except FileExistsError:
-                self._epoll.modify(fd, mask)
+        mask = self._masks[what]
         self._wanted[fd] = mask
+        if self._resting.pop(fd, None) == mask:
+            return
+        try:
+            self._epoll.modify(fd, mask)
+        except FileNotFoundError:
+            self._epoll.register(fd, mask)
+
+    def distrust(self) -> None:
+        self._resting.clear()
 
     def _on_ready(self) -> None:
         wanted = self._wanted
@@ -74,18 +82,14 @@ class EpollPoller:
                 # The other side closed a kept connection: libcurl finds out when it next looks at it.
                 self._forget(fd)
                 continue
-            flags = 0
-            if events & select.EPOLLIN:
-                flags |= pycurl.CSELECT_IN
-            if events & select.EPOLLOUT:
-                flags |= pycurl.CSELECT_OUT
-            if events & (select.EPOLLERR | select.EPOLLHUP):
-                flags |= pycurl.CSELECT_ERR
-            self._ready(fd, flags)
+            if events == _EPOLLIN:
+                self._ready(fd, _CSELECT_IN)
+            else:
+                self._ready(fd, _flags(events))
         self._settled()
 
     def _forget(self, fd: int) -> None:
-        self._resting.discard(fd)
+        self._resting.pop(fd, None)
         try:
             self._epoll.unregister(fd)
         except OSError:  # closed since: the kernel has dropped it
@@ -99,6 +103,17 @@ class EpollPoller:
         self._resting.clear()
 
 
+def _flags(events: int) -> int:
+    flags = 0
+    if events & select.EPOLLIN:
+        flags |= pycurl.CSELECT_IN
+    if events & select.EPOLLOUT:
+        flags |= pycurl.CSELECT_OUT
+    if events & (select.EPOLLERR | select.EPOLLHUP):
+        flags |= pycurl.CSELECT_ERR
+    return flags
+
+
 class LoopPoller:
     """Each socket registered with the event loop itself."""
 
@@ -110,7 +125,7 @@ class LoopPoller:
         self._settled = settled
         self._wanted: dict[int, int] = {}
 
-    def want(self, fd: int, what: int) -> None:
+    def want(self, what: int, fd: int, _multi: object = None, _data: object = None) -> None:
         before = self._wanted.pop(fd, pycurl.POLL_NONE)
         now = pycurl.POLL_NONE if what == pycurl.POLL_REMOVE else what
         if before & pycurl.POLL_IN and not now & pycurl.POLL_IN:
@@ -124,13 +139,16 @@ class LoopPoller:
         if now != pycurl.POLL_NONE:
             self._wanted[fd] = now
 
+    def distrust(self) -> None:
+        return  # nothing stays registered that is not wanted
+
     def _on_ready(self, fd: int, flags: int) -> None:
         self._ready(fd, flags)
         self._settled()
 
     def close(self) -> None:
         for fd in list(self._wanted):
-            self.want(fd, pycurl.POLL_REMOVE)
+            self.want(pycurl.POLL_REMOVE, fd)
 
 
 def make_poller(

@@ -30,6 +30,13 @@ SENDS_MAX = 2
 CONNECTION_LIFETIME_S_MAX = 120
 CONNECTION_IDLE_S_MAX = 60
 
+# Read for every request: a module's own names are the cheapest to look up.
+_URL = pycurl.URL
+_TIMEOUT_MS = pycurl.TIMEOUT_MS
+_HTTPHEADER = pycurl.HTTPHEADER
+_POSTFIELDS = pycurl.POSTFIELDS
+_PREREQ_OK = pycurl.PREREQFUNC_OK
+
 Done = Callable[[Exchange], None]
 
 
@@ -39,6 +46,9 @@ class TransferOptions(Protocol):
     policy: TargetPolicy
     user_agent: str
     ca_path: str | None
+
+    def socket_opening(self) -> None:
+        """Called before each new socket."""
 
 
 class _GuardedSocket(socket.socket):
@@ -62,6 +72,7 @@ class Transfer:
         "_body_size",
         "_headers",
         "_policy",
+        "_socket_opening",
         "_timeout_ms",
         "_url",
         "active",
@@ -83,11 +94,13 @@ class Transfer:
         "started_s",
         "target",
         "timeout_s",
+        "unusual",
         "withdraw",
     )
 
     def __init__(self, options: TransferOptions) -> None:
         self._policy = options.policy
+        self._socket_opening = options.socket_opening
         self._url = ""
         self._timeout_ms = -1
         self._headers: deque[bytes] = deque(maxlen=RESPONSE_HEADER_LINES_MAX)
@@ -95,15 +108,26 @@ class Transfer:
         self.easy = pycurl.Curl()
         self._configure(options)
         self.target: Target | None = None
+        self.done: Done = _nothing
+        self.started_s = 0.0
+        self.timeout_s = 0.0
+        self.generation = 0
+        self.active = False
+        self.sends = 0
+        self.remote_ip: str | None = None
+        self._body_size = 0
+        self.unusual = False
+        self.pins = ""
+        self.dns_ms = 0.0
+        self.opens = 0
+        self.refused_ip: str | None = None
+        self.resolved_unasked = False
+        self.needs_fresh_connection = False
+        self.made_anew = False
         self.withdraw: Callable[[], None] | None = None
         self.dns_timer: TimerHandle | None = None
         self.request_headers: Sequence[str | bytes] = ()
         self.request_body = b""
-        self.generation = 0
-        self.active = False
-        self.made_anew = False
-        self.pins = ""
-        self.begin(None, _nothing, 0.0, 0.0)
 
     def _configure(self, options: TransferOptions) -> None:
         easy = self.easy
@@ -132,42 +156,56 @@ class Transfer:
         easy.setopt(pycurl.RESOLVER_START_FUNCTION, self._resolve)
 
     def begin(self, target: Target | None, done: Done, started_s: float, timeout_s: float) -> None:
-        """Forget the last request and note the next one."""
+        """Note the next request; `forget` has cleared the last one."""
         self.target = target
         self.done = done
         self.started_s = started_s
         self.timeout_s = timeout_s
-        self.dns_ms = 0.0
-        self.opens = 0
-        self.sends = 0
-        self.refused_ip: str | None = None
-        self.resolved_unasked = False
-        self.needs_fresh_connection = False
-        self.remote_ip: str | None = None
-        self._body_size = 0
-        self._headers.clear()
-        self._body.clear()
+        self.active = True
 
     def load(self, url: str, headers: Sequence[str | bytes], body: bytes, timeout_ms: int) -> None:
         """Set on the easy handle what differs from the last request."""
-        easy = self.easy
+        setopt = self.easy.setopt
         if url != self._url:
-            easy.setopt(pycurl.URL, url)
+            setopt(_URL, url)
             self._url = url
         if timeout_ms != self._timeout_ms:
-            easy.setopt(pycurl.TIMEOUT_MS, timeout_ms)
+            setopt(_TIMEOUT_MS, timeout_ms)
             self._timeout_ms = timeout_ms
-        easy.setopt(pycurl.HTTPHEADER, headers)
-        easy.setopt(pycurl.POSTFIELDS, body)
+        setopt(_HTTPHEADER, headers)
+        setopt(_POSTFIELDS, body)
 
     def forget(self) -> None:
         """Let go of everything that belonged to the request."""
+        self.generation += 1
+        self.active = False
         self.target = None
         self.done = _nothing
-        self.request_headers = ()
-        self.request_body = b""
+        self.sends = 0
+        self.remote_ip = None
+        self._body_size = 0
         self._headers.clear()
         self._body.clear()
+        if self.unusual:
+            self._forget_unusual()
+
+    def _forget_unusual(self) -> None:
+        """Clear what a request on a kept connection with a known address never touches."""
+        self.unusual = False
+        self.pins = ""
+        self.dns_ms = 0.0
+        self.opens = 0
+        self.refused_ip = None
+        self.resolved_unasked = False
+        self.needs_fresh_connection = False
+        self.request_headers = ()
+        self.request_body = b""
+        if self.withdraw is not None:
+            self.withdraw()
+            self.withdraw = None
+        if self.dns_timer is not None:
+            self.dns_timer.cancel()
+            self.dns_timer = None
         if self.made_anew:
             self.easy.setopt(pycurl.FRESH_CONNECT, 0)
             self.made_anew = False
@@ -215,40 +253,44 @@ class Transfer:
         return None if size <= RESPONSE_BODY_READ_BYTES_MAX else 0
 
     def _open_socket(self, purpose: int, address: "pycurl.SocketAddress") -> "socket.socket | int":
+        self.unusual = True
         ip = address.addr[0]
         ip_text = ip.decode("ascii") if isinstance(ip, bytes) else ip
         if judge_address(ip_text, self._policy) is not None:
             self.refused_ip = ip_text
             return pycurl.SOCKET_BAD
         self.opens += 1
+        self._socket_opening()
         return _GuardedSocket(address.family, address.socktype, address.protocol)
 
     def _before_request(
         self, remote_ip: str, local_ip: str, remote_port: int, local_port: int
     ) -> int:
         self.remote_ip = remote_ip
+        if judge_address(remote_ip, self._policy) is not None:
+            self.refused_ip = remote_ip
+            self.unusual = True
+            return pycurl.PREREQFUNC_ABORT
         self.sends += 1
         if self.sends > SENDS_MAX:
             return pycurl.PREREQFUNC_ABORT
-        if judge_address(remote_ip, self._policy) is not None:
-            self.refused_ip = remote_ip
-            return pycurl.PREREQFUNC_ABORT
         if self.sends == SENDS_MAX and not self.opens:
             self.needs_fresh_connection = True
+            self.unusual = True
             return pycurl.PREREQFUNC_ABORT
-        return pycurl.PREREQFUNC_OK
+        return _PREREQ_OK
 
     def _resolve(self, *_: object) -> int:
         if self.target is not None and self.target.is_literal:
             return 0  # libcurl asks here for literal addresses too
         self.resolved_unasked = True
+        self.unusual = True
         return 1
 
 
 def _is_interim(block: bytes) -> bool:
     """Whether a header block is that of a 1xx answer (RFC 9110 §15.2)."""
-    _, _, rest = block.partition(b" ")
-    return rest.lstrip(b" ")[:1] == b"1"
+    return block.startswith(b"1", block.find(b" ") + 1)
 
 
 def _final_block(lines: Sequence[bytes] | deque[bytes]) -> tuple[bytes, bool]:
