@@ -428,7 +428,12 @@ class Engine:
         subscription.cursor = max(subscription.cursor, claim.cursor)
         subscription.parked += claim.parked
         for settled in claim.ended:
-            telemetry.DELIVERIES_ENDED.labels(State(settled.state).shown).inc()
+            state = State(settled.state)
+            telemetry.DELIVERIES_ENDED.labels(state.shown).inc()
+            if state is State.EXPIRED:
+                log.warning(
+                    "a delivery expired before its turn", lane=settled.lane, number=settled.number
+                )
         if not claim.items and not claim.due_checked and subscription.lane not in self.lanes.by_key:
             return
         lane = self.lanes.of(subscription)

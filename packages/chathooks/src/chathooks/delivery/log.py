@@ -123,7 +123,7 @@ class LogFilter:
     triggers: Set[int] = frozenset()
     from_ms: int | None = None
     to_ms: int | None = None
-    """Unix ms of the event's commit, both ends included."""
+    """Unix ms of the event's commit: from the first, before the second."""
 
     def matches(self, row: DeliveryRow) -> bool:
         """Whether a row is shown."""
@@ -131,7 +131,7 @@ class LogFilter:
             (not self.states or State(row.state).shown in self.states)
             and (not self.triggers or row.trigger_number in self.triggers)
             and (self.from_ms is None or row.created_at >= self.from_ms)
-            and (self.to_ms is None or row.created_at <= self.to_ms)
+            and (self.to_ms is None or row.created_at < self.to_ms)
         )
 
 
@@ -160,6 +160,12 @@ async def first_number_from(
     return low
 
 
+def _no_webhook(webhook_id: str) -> ChathooksError:
+    return ChathooksError(
+        "ERR_WEBHOOK_NOT_FOUND", f"There is no webhook {webhook_id!r} in this app."
+    )
+
+
 class DeliveryLog:
     """Reads the log."""
 
@@ -175,6 +181,17 @@ class DeliveryLog:
         self._store = store
         self._clock = clock
         self._timeout_s = request_timeout_s
+
+    async def live_lane(self, app: int, webhook_id: str) -> int:
+        """Lane of a webhook that is not deleted. Raises ERR_WEBHOOK_NOT_FOUND."""
+
+        async def query(tx: LogTransaction) -> StoredWebhook | None:
+            return await tx.find_webhook(app, webhook_id)
+
+        webhook = await self._store.read(query)
+        if webhook is None or webhook.deleted_at is not None:
+            raise _no_webhook(webhook_id)
+        return webhook.lane
 
     async def one(self, app: int, delivery_id: str) -> LoggedDelivery:
         """One delivery of an app. Raises ERR_DELIVERY_NOT_FOUND."""
@@ -219,9 +236,7 @@ class DeliveryLog:
         async def query(tx: LogTransaction) -> tuple[list[LoggedDelivery], int | None]:
             webhook = await tx.find_webhook(app, webhook_id)
             if webhook is None:
-                raise ChathooksError(
-                    "ERR_WEBHOOK_NOT_FOUND", f"There is no webhook {webhook_id!r} in this app."
-                )
+                raise _no_webhook(webhook_id)
             return await self._page(tx, webhook, wanted, below, limit)
 
         return await self._store.read(query)

@@ -1,0 +1,105 @@
+"""Size budgets and naming rules that no linter checks (ARCHITECTURE.md, "Rules that a machine checks")."""
+
+import ast
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FUNCTION_LINES_MAX = 70
+MODULE_LINES_MAX = 500
+TEST_MODULE_LINES_MAX = 800
+FILE_BYTES_MAX = 1024 * 1024
+BANNED_NAMES = {"utils", "common", "helpers", "misc", "models"}
+BANNED_WORDS = ("/work/", "/root/", "files.pythonhosted", "--index-url http")
+
+
+def _tracked(*patterns: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+PYTHON = _tracked("*.py")
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=_name)
+def test_a_module_and_its_functions_keep_to_their_budgets(path: Path) -> None:
+    source = path.read_text("utf-8")
+    limit = TEST_MODULE_LINES_MAX if "tests" in path.relative_to(ROOT).parts else MODULE_LINES_MAX
+    assert source.count("\n") <= limit
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            lines = node.end_lineno - node.lineno + 1
+            assert lines <= FUNCTION_LINES_MAX, f"{node.name} has {lines} lines"
+
+
+def test_no_room_is_called_by_a_name_that_says_nothing() -> None:
+    found = [
+        _name(path)
+        for path in PYTHON
+        if BANNED_NAMES & {path.stem, *path.relative_to(ROOT).parts[:-1]}
+    ]
+    assert found == []
+
+
+def test_nothing_tracked_is_large_or_names_a_machine() -> None:
+    wrong = []
+    for path in _tracked():
+        if path.stat().st_size > FILE_BYTES_MAX:
+            wrong.append(f"{_name(path)} is over 1 MiB")
+        if path == Path(__file__):
+            continue
+        content = path.read_bytes()
+        wrong += [f"{_name(path)} names {w}" for w in BANNED_WORDS if w.encode() in content]
+    assert wrong == []
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    folder = ROOT / "packages/chathooks/src/chathooks/adapters/sqlite/migrations"
+    numbers = sorted(int(path.name.split("_")[0]) for path in folder.glob("*.sql"))
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_sql_lives_in_sql_files() -> None:
+    starts = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ")
+    wrong = []
+    for path in (ROOT / "packages/chathooks/src/chathooks/adapters").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                if node.value.lstrip().startswith(starts):
+                    wrong.append(f"{_name(path)}:{node.lineno}")
+    assert wrong == []
+
+
+def test_the_pinned_requirements_name_no_download_address() -> None:
+    for path in (ROOT / "requirements").glob("*.txt"):
+        text = path.read_text("utf-8")
+        assert "://" not in text
+        assert "--hash=sha256:" in text
+
+
+def test_every_distribution_declares_what_is_pinned() -> None:
+    wanted = {
+        line.strip()
+        for line in (ROOT / "requirements/runtime.in").read_text("utf-8").splitlines()
+        if line.strip() and not line.startswith("#")
+    }
+    declared = set()
+    for path in ROOT.glob("packages/*/pyproject.toml"):
+        for line in path.read_text("utf-8").splitlines():
+            entry = line.strip().strip('",')
+            if ">=" in entry and not entry.startswith("requires-python"):
+                declared.add(entry.split(">=")[0].split('"')[-1])
+    assert declared == wanted
