@@ -12,16 +12,25 @@ from chathooks import __version__
 from chathooks.adapters.sqlite.store import SqliteStore
 from chathooks.api.build import build_api
 from chathooks.api.deliveries_routes import DeliveryRoutes
+from chathooks.api.groups_routes import GroupRoutes
+from chathooks.api.members_routes import MemberRoutes
+from chathooks.api.messages_routes import MessageRoutes
 from chathooks.api.replay_routes import ReplayRoutes
 from chathooks.api.routing import Route
 from chathooks.api.server import ApiServer, Listen
 from chathooks.api.triggers_routes import TriggerRoutes
+from chathooks.api.users_routes import UserRoutes
 from chathooks.api.webhooks_routes import WebhookRoutes
 from chathooks.app.secrets import anchored_clock, given_credentials, prove_key, secret_box
 from chathooks.app.settings import Settings
 from chathooks.apps.access import Access
 from chathooks.apps.bootstrap import bootstrap
 from chathooks.apps.records import Credentials
+from chathooks.chat.groups import Groups
+from chathooks.chat.history import History
+from chathooks.chat.members import Members
+from chathooks.chat.messages import Messages
+from chathooks.chat.users import Users
 from chathooks.delivery.cycle import EngineLimits
 from chathooks.delivery.engine import Engine
 from chathooks.delivery.lanes import ATTEMPTS_IN_FLIGHT_HARD_MAX
@@ -229,7 +238,12 @@ def chat_routes(
     store: SqliteStore, outbox: Outbox, clock: Clock, random: RandomBytes
 ) -> Sequence[Route]:
     """The routes of the chat core."""
-    return ()
+    return (
+        *MessageRoutes(Messages(store, outbox, clock), History(store)).routes(),
+        *UserRoutes(Users(store, clock, random)).routes(),
+        *GroupRoutes(Groups(store, outbox, clock, random)).routes(),
+        *MemberRoutes(Members(store, outbox, clock)).routes(),
+    )
 
 
 def _engine_limits(settings: Settings) -> EngineLimits:
