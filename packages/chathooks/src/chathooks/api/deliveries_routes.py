@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -23,7 +24,7 @@ TIME_S_MAX = 100_000_000_000
 """Integers below it are unix seconds, from it on unix milliseconds (delivery contract §7 "Answers")."""
 TIME_MS_MAX = 2**53
 
-TAG = "Deliveries"
+TAG = "Delivery log"
 UNSET = msgspec.UNSET
 Unset = msgspec.UnsetType
 
@@ -133,8 +134,8 @@ def delivery_answer(found: LoggedDelivery) -> Delivery:
     )
 
 
-def parse_time(name: str, text: str) -> int | None:
-    """Unix ms of a time given as unix seconds, unix ms or ISO 8601; None where it is empty.
+def parse_time(name: str, text: str | None) -> int | None:
+    """Unix ms of a time given as unix seconds, unix ms or ISO 8601; None where none is given.
 
     Raises:
         ChathooksError: ERR_BAD_REQUEST, naming the parameter.
@@ -183,7 +184,9 @@ def decode_cursor(cursor: str) -> int | None:
     return int(digits)
 
 
-def trigger_numbers(names: list[str]) -> frozenset[int]:
+def trigger_numbers(names: Iterable[str]) -> frozenset[int]:
+    """Numbers of triggers. Raises ERR_TRIGGER_NOT_FOUND."""
+    names = list(names)
     """Catalog numbers of trigger names. Raises ERR_TRIGGER_NOT_FOUND."""
     for name in names:
         if name not in TRIGGERS:

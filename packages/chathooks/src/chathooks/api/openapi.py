@@ -10,7 +10,7 @@ from chathooks.api.edge import API_MOUNT, MANAGEMENT_MOUNT
 from chathooks.api.problems import GENERAL_CODES, STATUS_BY_CODE, ErrorEnvelope
 from chathooks.api.routing import Route
 from chathooks_events import catalog
-from chathooks_events.samples import sample
+from chathooks_events.samples import sample_body
 
 JSON_TYPE = "application/json"
 _REF_TEMPLATE = "#/components/schemas/{name}"
@@ -188,7 +188,12 @@ def _delivered_body(name: str) -> Schema:
             "tags": ["Webhook bodies"],
             "requestBody": {
                 "required": True,
-                "content": {JSON_TYPE: {"schema": catalog.schema(name), "example": sample(name)}},
+                "content": {
+                    JSON_TYPE: {
+                        "schema": catalog.schema(name),
+                        "example": msgspec.json.decode(sample_body(name)),
+                    }
+                },
             },
             "responses": {
                 "200": {"description": "Acknowledged, when the headers arrive within 2 s."},

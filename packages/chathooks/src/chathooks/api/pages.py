@@ -123,7 +123,7 @@ async def _failed(_request: Request, error: Exception) -> Response:
 
 def build_pages(pages: Pages, more: Sequence[BaseRoute] = ()) -> Asgi:
     """The ASGI application of all pages; `more` are routes of other parts of the server."""
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/healthz", pages.healthz),
             Route("/readyz", pages.readyz),
@@ -134,3 +134,6 @@ def build_pages(pages: Pages, more: Sequence[BaseRoute] = ()) -> Asgi:
         ],
         exception_handlers={HTTPException: _not_found, ChathooksError: _failed, Exception: _failed},
     )
+    # A redirect would repeat the client's Host header; there is one address per page.
+    app.router.redirect_slashes = False
+    return app

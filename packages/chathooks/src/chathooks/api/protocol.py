@@ -7,6 +7,7 @@ make the server keep for one connection: HEAD_BYTES_MAX of head, the read-ahead 
       every arrow but the last starts a deadline that `expire` (called by the server's sweep) enforces
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -42,6 +43,17 @@ TOO_MANY = ChathooksError(
 )
 
 
+class _CycleTransport:
+    """What a request's cycle sees of the transport: closing it goes through the protocol."""
+
+    __slots__ = ("close", "is_closing", "write")
+
+    def __init__(self, transport: Any, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close
+
+
 class EdgeProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -54,23 +66,26 @@ class EdgeProtocol(HttpToolsProtocol):
     _refused = False
     _head_bytes = 0
     _pending_bytes = 0
-    """Head bytes that the parser has not handed over yet, as far as is known."""
+    """Raw bytes of the head that is being received; too few by the part of its first chunk that belongs to
+    the request before it."""
+    _fresh_bytes = 0
+    """Size of the chunk that is being parsed if it began between two requests."""
     _discarded_bytes = 0
+    _cycle_transport: Any = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._deadline = self.loop.time() + HEAD_TIMEOUT_S
+        self._cycle_transport = _CycleTransport(transport, self._finish)
         if len(self.connections) > self.connections_max:
             self._refuse(TOO_MANY)
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        self._fresh_bytes = 0
         if self._in_head:
             self._pending_bytes += len(data)
-            if self._pending_bytes > HEAD_BYTES_MAX:
-                self._refuse(_TOO_LARGE)
-                return
         elif self._in_body:
             self._deadline += len(data) / BODY_BYTES_PER_S_MIN
             if self.cycle.response_complete:
@@ -78,16 +93,21 @@ class EdgeProtocol(HttpToolsProtocol):
                 if self._discarded_bytes > DISCARDED_BYTES_MAX:
                     self.transport.close()
                     return
-        elif not self._deadline:
-            self._deadline = self.loop.time() + HEAD_TIMEOUT_S
+        else:
+            self._fresh_bytes = len(data)
+            if not self._deadline:
+                self._deadline = self.loop.time() + HEAD_TIMEOUT_S
         super().data_received(data)
+        if self._in_head and self._pending_bytes > HEAD_BYTES_MAX and not self._refused:
+            self._refuse(_TOO_LARGE)
 
     # -- parser callbacks --------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
-        self._head_bytes = self._pending_bytes = 0
+        self._head_bytes = 0
+        self._pending_bytes, self._fresh_bytes = self._fresh_bytes, 0
         self._deadline = self.loop.time() + HEAD_TIMEOUT_S
 
     def on_url(self, url: bytes) -> None:
@@ -103,7 +123,10 @@ class EdgeProtocol(HttpToolsProtocol):
         self._in_body = True
         self._discarded_bytes = 0
         self._deadline = self.loop.time() + BODY_TIMEOUT_S
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:
+            self.cycle.transport = self._cycle_transport
 
     def on_message_complete(self) -> None:
         self._in_body = False
@@ -150,6 +173,18 @@ class EdgeProtocol(HttpToolsProtocol):
         content.append(b"content-length: %d\r\n\r\n" % len(body))
         content.append(body)
         self.transport.write(b"".join(content))
+        self._linger()
+
+    def _finish(self) -> None:
+        """Close after an answer; not before the client could read it, if it is still sending."""
+        if self._in_body and not self.transport.is_closing():
+            self._refused = True
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _linger(self) -> None:
+        # Closing with unread input would reset the connection and may destroy the answer on its way.
         if self.transport.can_write_eof():
             self.transport.write_eof()
             self._deadline = self.loop.time() + LINGER_S

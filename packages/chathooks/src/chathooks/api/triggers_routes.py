@@ -9,7 +9,7 @@ from chathooks.api.paging import PageMeta, PageQuery, page_meta
 from chathooks.api.routing import Answer, Call, Route
 from chathooks.delivery.webhooks import unknown_trigger
 from chathooks_events import catalog
-from chathooks_events.samples import sample
+from chathooks_events.samples import sample_body
 
 TAG = "Triggers"
 
@@ -39,7 +39,7 @@ def trigger_answer(name: str) -> TriggerAnswer:
         category=trigger.category,
         description=trigger.description,
         schema=catalog.schema(name),
-        sample=sample(name),
+        sample=msgspec.json.decode(sample_body(name)),
         dedupe_key=list(trigger.dedupe_key),
     )
 
