@@ -248,7 +248,7 @@ class MessageRoutes:
         ]
 
     def _routes_of_lists(self) -> list[Route]:
-        shown = list[Message]
+        shown = list[Message | DeletedMessage]
         return [
             Route(
                 method="GET",

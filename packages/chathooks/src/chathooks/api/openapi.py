@@ -1,7 +1,8 @@
 """The OpenAPI 3.1 document, made from the same declarations that requests are read by."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin
 
 import msgspec
 
@@ -28,20 +29,35 @@ _SCHEMES = {
 Schema = dict[str, Any]
 
 
+def _alternatives(type_: Any) -> tuple[Any, ...]:
+    """The structs of `A | B` or `list[A | B]`, which msgspec describes only when they are tagged."""
+    inner = get_args(type_)[0] if get_origin(type_) is list else type_
+    return (
+        get_args(inner)
+        if get_origin(inner) is UnionType and type(None) not in get_args(inner)
+        else ()
+    )
+
+
 class _Schemas:
     """Schemas of all types of the routes, with shared components."""
 
     def __init__(self, types: Iterable[Any]) -> None:
-        unique = []
+        unique: list[Any] = []
         for type_ in types:
-            if type_ not in unique:
-                unique.append(type_)
+            for part in _alternatives(type_) or (type_,):
+                if part not in unique:
+                    unique.append(part)
         schemas, self.components = msgspec.json.schema_components(
             unique, ref_template=_REF_TEMPLATE
         )
         self._pairs = list(zip(unique, schemas, strict=True))
 
     def of(self, type_: Any) -> Schema:
+        alternatives = _alternatives(type_)
+        if alternatives:
+            schema: Schema = {"anyOf": [self.of(part) for part in alternatives]}
+            return {"type": "array", "items": schema} if get_origin(type_) is list else schema
         return next(schema for known, schema in self._pairs if known == type_)
 
     def struct(self, type_: type[msgspec.Struct]) -> Schema:

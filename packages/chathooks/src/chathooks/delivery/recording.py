@@ -16,6 +16,8 @@ from chathooks.delivery.records import AttemptDetail, State
 from chathooks.egress.exchange import Exchange
 
 RESPONSE_HEADERS_KEPT_BYTES_MAX = 4096
+TIMING_DECIMALS = 3
+"""Timings are kept to the microsecond."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -49,11 +51,11 @@ def attempt_row(ended: Ended) -> EndedAttempt:
     """The attempt as it is kept in the log."""
     exchange = ended.exchange
     detail = AttemptDetail(
-        dns=exchange.dns_ms,
-        connect=exchange.connect_ms,
-        tls=exchange.tls_ms,
-        first_byte=exchange.first_byte_ms,
-        total=exchange.total_ms,
+        dns=round(exchange.dns_ms, TIMING_DECIMALS),
+        connect=round(exchange.connect_ms, TIMING_DECIMALS),
+        tls=round(exchange.tls_ms, TIMING_DECIMALS),
+        first_byte=round(exchange.first_byte_ms, TIMING_DECIMALS),
+        total=round(exchange.total_ms, TIMING_DECIMALS),
         ip=exchange.remote_ip or None,
         http=exchange.http_version or None,
         reused=exchange.connection_reused,

@@ -1,6 +1,8 @@
 """Metrics, by name. Each is documented in docs/reference/metrics.md."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+disable_created_metrics()
 
 REGISTRY = CollectorRegistry()
 
