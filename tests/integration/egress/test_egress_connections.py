@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 import tracemalloc
 
 import pycurl
@@ -82,6 +83,44 @@ async def test_tls_keeps_the_name_though_the_address_is_pinned(
         assert exchange.status == 200, exchange.detail
         assert exchange.connection_reused is reused
     assert endpoint.requests[0].headers["host"] == f"hooks.example:{endpoint.port}"
+
+
+async def test_a_kept_connection_is_left_when_its_epoch_ends(
+    sender: Sender,
+    endpoints: EndpointServer,
+    names: NameServer,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names.zone["hooks.example"] = addresses("hooks.example", "127.0.0.1")
+    endpoint = endpoints.listen(behaviours.answering(), tls=authority.context("hooks.example"))
+    target = parse_target(endpoint.url(host="hooks.example"), sender.policy)
+    used = []
+    even_s, odd_s = 1e12, (time.perf_counter() + target.phase_s) / 1.5
+    for epoch_s in (even_s, odd_s, even_s, odd_s):
+        monkeypatch.setattr("chathooks.egress.client.EPOCH_S", epoch_s)
+        for _ in range(2):
+            exchange = await sender.post(endpoint.url(host="hooks.example"))
+            assert exchange.status == 200, exchange.detail
+        used.append(endpoint.requests[-1].connection)
+    assert used == [1, 2, 1, 2], (
+        "each epoch has its own; age and idleness part those of the same parity"
+    )
+    assert endpoint.requests[-1].headers["host"] == f"hooks.example:{endpoint.port}"
+
+
+async def test_a_request_that_cannot_be_encoded_is_answered_too(
+    sender: Sender, endpoints: EndpointServer, names: NameServer
+) -> None:
+    names.zone["hooks.example"] = addresses("hooks.example", "127.0.0.1")
+    endpoint = endpoints.listen(behaviours.answering())
+    for _ in range(2):  # while the name is looked up, and when it is known
+        exchange = await sender.post(
+            endpoint.url(host="hooks.example"), headers=("X-Secret: gehe\u00efm",)
+        )
+        assert exchange.failure is FailureKind.internal
+        assert "gehe" not in exchange.detail
+    assert sender.client.in_flight == 0
 
 
 async def test_a_request_on_a_connection_closed_unanswered_is_sent_once_more(

@@ -33,7 +33,7 @@ _KINDS = {
     pycurl.E_UNSUPPORTED_PROTOCOL: FailureKind.protocol,
     _WEIRD_SERVER_REPLY: FailureKind.protocol,
     pycurl.E_HTTP2: FailureKind.protocol,
-    _HTTP2_STREAM: FailureKind.protocol,
+    _HTTP2_STREAM: FailureKind.connection_reset,
     pycurl.E_BAD_CONTENT_ENCODING: FailureKind.protocol,
     _TOO_LARGE: FailureKind.headers_too_large,
 }
@@ -108,6 +108,8 @@ def exchange_of(transfer: Transfer, code: int, message: str) -> Exchange:
         exchange.detail = message or "the response headers exceed the limit"
     else:
         exchange.failure = _kind(transfer, code)
+        if exchange.failure is FailureKind.internal and code == pycurl.E_OPERATION_TIMEDOUT:
+            exchange.detail = "no connection became free in time"
         if exchange.failure is FailureKind.address_refused:
             exchange.detail = f"{transfer.refused_ip} was refused when the connection was opened"
         elif not exchange.remote_ip:
@@ -140,6 +142,8 @@ def _kind(transfer: Transfer, code: int) -> FailureKind:
 def _timeout_phase(transfer: Transfer) -> FailureKind:
     if transfer.sends:
         return FailureKind.timeout_response
+    if not transfer.opens:  # it waited for one of connections_max all the time
+        return FailureKind.internal
     if not transfer.easy.getinfo(pycurl.CONNECT_TIME):
         return FailureKind.timeout_connect
     return FailureKind.timeout_tls

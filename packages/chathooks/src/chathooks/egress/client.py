@@ -28,6 +28,10 @@ IDLE_HANDLES_MAX = 512
 IDLE_BODY_BYTES_MAX = 64 * 1024
 EXPECT_CONTINUE_BODY_BYTES_MIN = 1024 * 1024
 PINS_MAX = 20_000
+# libcurl looks at a connection's age only while it is idle, so a busy HTTP/2 connection would live for ever.
+# Requests of one epoch use connections of that epoch only; what the one before left is too long idle when its
+# turn comes again. With the longest request this stays below the two minutes of the delivery contract, §7.
+EPOCH_S = 115.0
 MS_PER_S = 1000.0
 
 
@@ -173,7 +177,10 @@ class EgressClient:
         timeout_s: float = ATTEMPT_TIMEOUT_S,
         done: Done,
     ) -> Cancel:
-        """POST `body` with `headers` ("Name: value") to `target`; `done` gets the exchange, never before this returns.
+        """POST `body` with `headers` ("Name: value") to `target`.
+
+        `done` gets the exchange, exactly once and never before this returns, unless it is cancelled. Headers must be
+        ASCII without line breaks.
 
         Raises:
             EgressClosed: the client is not started, closing or closed.
@@ -290,7 +297,13 @@ class EgressClient:
         body: bytes,
         timeout_ms: int,
     ) -> None:
-        transfer.load(target.url, headers, body, max(1, timeout_ms))
+        odd_epoch = int((transfer.started_s + target.phase_s) / EPOCH_S) & 1 == 1
+        try:
+            transfer.load(target.url, headers, body, max(1, timeout_ms), odd_epoch)
+        except (UnicodeError, TypeError, pycurl.error) as exc:
+            name = type(exc).__name__  # its text could hold a header
+            self._fail_soon(transfer, FailureKind.internal, f"the request cannot be sent: {name}")
+            return
         self._running[transfer.easy] = transfer
         self._multi.add_handle(transfer.easy)
 

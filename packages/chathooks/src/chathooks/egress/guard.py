@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from urllib.parse import quote
+from zlib import crc32
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -25,6 +26,7 @@ PORT_HTTP = 80
 PORT_UNPRIVILEGED_MIN = 1024
 PORT_MAX = 65_535
 VERDICTS_MAX = 65_536
+PHASES = 1009
 
 _V4_REFUSED: tuple[tuple[str, str], ...] = (
     # The narrow ones first: the first match names the rule.
@@ -189,6 +191,8 @@ class Target:
     is_literal: bool
     pin: str
     """`host:port` as the transport's table of pinned addresses names it."""
+    phase_s: float
+    """Spreads over time what the transport does to each origin in turn (see `client.EPOCH_S`)."""
 
 
 _SPLIT = re.compile(
@@ -243,6 +247,7 @@ def parse_target(url: str, policy: TargetPolicy) -> Target:
         _check_name(host, policy)
     path = quote((parts["path"] or "/") + (parts["query"] or ""), safe=_PATH_SAFE)
     in_url = f"[{host}]" if ":" in host else host
+    pin = f"{in_url}:{port}"
     return Target(
         url=f"{scheme}://{in_url}:{port}{path}",
         scheme=scheme,
@@ -250,7 +255,8 @@ def parse_target(url: str, policy: TargetPolicy) -> Target:
         port=port,
         path=path,
         is_literal=is_literal,
-        pin=f"{in_url}:{port}",
+        pin=pin,
+        phase_s=float(crc32(pin.encode("ascii")) % PHASES),
     )
 
 

@@ -35,6 +35,8 @@ _URL = pycurl.URL
 _TIMEOUT_MS = pycurl.TIMEOUT_MS
 _HTTPHEADER = pycurl.HTTPHEADER
 _POSTFIELDS = pycurl.POSTFIELDS
+_TLS_EVEN = pycurl.SSLVERSION_TLSv1_2
+_TLS_ODD = pycurl.SSLVERSION_TLSv1_2 | pycurl.SSLVERSION_MAX_TLSv1_3
 _PREREQ_OK = pycurl.PREREQFUNC_OK
 
 Done = Callable[[Exchange], None]
@@ -71,6 +73,7 @@ class Transfer:
         "_body",
         "_body_size",
         "_headers",
+        "_odd_epoch",
         "_policy",
         "_socket_opening",
         "_timeout_ms",
@@ -103,6 +106,7 @@ class Transfer:
         self._socket_opening = options.socket_opening
         self._url = ""
         self._timeout_ms = -1
+        self._odd_epoch = False
         self._headers: deque[bytes] = deque(maxlen=RESPONSE_HEADER_LINES_MAX)
         self._body: list[bytes] = []
         self.easy = pycurl.Curl()
@@ -146,7 +150,7 @@ class Transfer:
         easy.setopt(pycurl.MAXAGE_CONN, CONNECTION_IDLE_S_MAX)
         easy.setopt(pycurl.SSL_VERIFYPEER, 1)
         easy.setopt(pycurl.SSL_VERIFYHOST, 2)
-        easy.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
+        easy.setopt(pycurl.SSLVERSION, _TLS_EVEN)
         if options.ca_path is not None:
             easy.setopt(pycurl.CAINFO, options.ca_path)
         easy.setopt(pycurl.HEADERFUNCTION, self._headers.append)
@@ -163,7 +167,14 @@ class Transfer:
         self.timeout_s = timeout_s
         self.active = True
 
-    def load(self, url: str, headers: Sequence[str | bytes], body: bytes, timeout_ms: int) -> None:
+    def load(
+        self,
+        url: str,
+        headers: Sequence[str | bytes],
+        body: bytes,
+        timeout_ms: int,
+        odd_epoch: bool,
+    ) -> None:
         """Set on the easy handle what differs from the last request."""
         setopt = self.easy.setopt
         if url != self._url:
@@ -172,8 +183,19 @@ class Transfer:
         if timeout_ms != self._timeout_ms:
             setopt(_TIMEOUT_MS, timeout_ms)
             self._timeout_ms = timeout_ms
+        if odd_epoch is not self._odd_epoch:
+            self._enter_epoch(odd_epoch)
         setopt(_HTTPHEADER, headers)
         setopt(_POSTFIELDS, body)
+
+    def _enter_epoch(self, odd: bool) -> None:
+        """Tell this request's connections from those of the other epoch (see `client.EPOCH_S`).
+
+        Naming TLS 1.3 as the newest version changes nothing on the wire, but libcurl reuses only connections that
+        were opened with the same wish.
+        """
+        self._odd_epoch = odd
+        self.easy.setopt(pycurl.SSLVERSION, _TLS_ODD if odd else _TLS_EVEN)
 
     def forget(self) -> None:
         """Let go of everything that belonged to the request."""

@@ -72,7 +72,9 @@ def _read_certificates(extra_file: str) -> bytes:
     except OSError as exc:
         raise TrustFileError(f"The CA file {extra_file} cannot be read: {exc.strerror}.") from exc
     try:
-        ssl.create_default_context(cadata=content.decode("ascii"))
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(
+            cadata=content.decode("ascii")
+        )
     except (ssl.SSLError, ValueError) as exc:
         raise TrustFileError(
             f"The CA file {extra_file} must hold certificates in PEM form."
