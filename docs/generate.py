@@ -1,0 +1,209 @@
+"""Writes the generated reference pages: `make docs`, or `python -m docs.generate` in the repository's root.
+
+Settings, metrics, commands and events are declared once, in the code; these pages are made from there and a test
+compares the committed text with what this module makes (tests/docs/test_generated_pages.py).
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer.main
+from prometheus_client.metrics import MetricWrapperBase
+
+from chathooks.app.settings import ENVIRONMENT_PREFIX, SETTINGS, SETTINGS_FILE, Setting
+from chathooks.cli.failures import EXIT_FAILED, EXIT_REFUSED
+from chathooks.cli.main import app as command_line
+from chathooks.kernel import telemetry
+from chathooks_events.reference import markdown as events_page
+
+FOLDER = Path(__file__).parent / "reference"
+
+RESERVED_SETTINGS: Mapping[str, str] = {
+    "database_url": "refused at the start: this version keeps its data in SQLite only",
+    "nats_url": "refused at the start: this version queues deliveries in its database only",
+    "media_url": "refused at the start: this version serves no media",
+    "role": "anything but `all` is refused at the start: on SQLite one process does everything",
+    "call_timeout": "read, without effect: this version serves no calls",
+    "public_url": "read, without effect: this version makes no links to itself",
+}
+"""Settings whose names are fixed already, and what becomes of them today."""
+
+_MADE = "made on the first start"
+_DEFAULTS_OF_NONE: Mapping[str, str] = {
+    "app_id": _MADE,
+    "api_key": _MADE,
+    "auth_key": _MADE,
+    "management_key": _MADE,
+    "management_secret": _MADE,
+    "secret_key": f"{_MADE}, in `secret.key`",
+}
+
+_SETTINGS_INTRODUCTION = f"""\
+# Settings
+
+Every setting has one name in three spellings. Where it is given more than once, the first of these counts:
+
+1. a flag of `chathooks serve`, where the table shows one: `--data-dir /var/lib/chathooks`;
+2. an environment variable: `{ENVIRONMENT_PREFIX}DATA_DIR=/var/lib/chathooks`;
+3. a line of `{SETTINGS_FILE}` in the working directory, or of the file named with `--config`:
+   `data_dir = "/var/lib/chathooks"`. Lists may be written as TOML arrays.
+
+An empty list is written as an empty string. A value that cannot be used, or an unknown name in the file,
+refuses the start with a message that names it; nothing is changed then. `chathooks doctor` reads the same settings.
+
+| Variable | Flag | Default | Meaning |
+|---|---|---|---|
+"""
+
+_METRICS_INTRODUCTION = """\
+# Metrics
+
+`GET /metrics` answers in the Prometheus text format: without credentials to a caller on loopback that sends no
+header of a proxy, to everybody else with the management secret (`Authorization: Bearer <secret>`, or the header
+`secret`). How to scrape it is in [Run in production](../howto/run-in-production.md#metrics).
+
+A histogram `name` is exposed as `name_bucket`, `name_sum` and `name_count`. Gauges of the outbox and of webhooks are
+brought up to date every 5 seconds; at most 100 webhooks have labels of their own, those that lag most. Attempts of
+replays are left out of the attempt counters, so that a replay does not change an endpoint's health figures.
+
+| Metric | Type | Labels | Meaning |
+|---|---|---|---|
+"""
+
+_METRICS_ADVICE = """
+## What to watch
+
+| Sign | Means |
+|---|---|
+| `chathooks_outbox_age_seconds` stays above a few seconds | fan-out does not keep up, or the store cannot be written |
+| `chathooks_webhook_lag_seconds` of one webhook grows | its endpoint is slower than its traffic, or down |
+| `chathooks_deliveries_ended_total{state="failed"}` rises | attempts are used up: look at the delivery log, then replay |
+| `chathooks_deliveries_ended_total{state="expired"}` rises | a webhook waits longer than its expiry, or its backlog is full |
+| `chathooks_http_requests_total{status="503"}` rises | the store refuses writes: disk full, locked, or failing |
+| high quantiles of `chathooks_store_commit_seconds` | the disk takes long to sync; every write waits for it |
+"""
+
+_CLI_INTRODUCTION = f"""\
+# Command line
+
+`chathooks --help` and `chathooks <command> --help` say the same at the terminal. Messages for people go to stderr,
+answers for programs to stdout.
+
+| Exit code | Means |
+|---|---|
+| 0 | done, all in order |
+| {EXIT_FAILED} | the command ran, and what it looked at is not in order |
+| {EXIT_REFUSED} | bad arguments or settings; nothing was done |
+"""
+
+
+def _flags(command: str) -> set[str]:
+    group: Any = typer.main.get_command(command_line)
+    return {flag for option in group.commands[command].params for flag in option.opts}
+
+
+def _shown_default(setting: Setting) -> str:
+    value = setting.default
+    if value is None:
+        return _DEFAULTS_OF_NONE.get(setting.name, "none")
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return f"`{','.join(f'{item:g}' for item in value)}`" if value else "empty"
+    return f"`./{value}`" if isinstance(value, Path) else f"`{value}`"
+
+
+def settings_page() -> str:
+    """docs/reference/settings.md."""
+    flags = _flags("serve")
+    rows = []
+    for setting in SETTINGS:
+        flag = f"`{setting.flag}`" if setting.flag in flags else ""
+        meaning = setting.meaning
+        if setting.secret:
+            meaning += " A secret: never logged, shown as given or not given."
+        reserved = RESERVED_SETTINGS.get(setting.name)
+        if reserved is not None:
+            meaning += f" ({reserved[0].upper()}{reserved[1:]}.)"
+        rows.append(f"| `{setting.variable}` | {flag} | {_shown_default(setting)} | {meaning} |\n")
+    return _SETTINGS_INTRODUCTION + "".join(rows)
+
+
+def _metrics() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
+    # prometheus_client shows labels and type of a metric without samples nowhere else.
+    for metric in vars(telemetry).values():
+        if isinstance(metric, MetricWrapperBase):
+            name = metric._name + ("_total" if metric._type == "counter" else "")
+            yield name, metric._type, tuple(metric._labelnames), metric._documentation
+
+
+def metrics_page() -> str:
+    """docs/reference/metrics.md."""
+    rows = [
+        f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels)} | {meaning} |\n"
+        for name, kind, labels, meaning in _metrics()
+    ]
+    return _METRICS_INTRODUCTION + "".join(rows) + _METRICS_ADVICE
+
+
+def _help(text: str) -> str:
+    """A docstring's paragraphs, with indented examples as a code block."""
+    examples: list[str] = []
+    paragraphs = []
+    for paragraph in text.strip().split("\n\n"):
+        if paragraph.startswith("  "):
+            examples += [line.strip() for line in paragraph.splitlines()]
+        elif paragraph.strip() != "Examples:":
+            paragraphs.append(" ".join(paragraph.split()))
+    if examples:
+        paragraphs.append("```console\n" + "\n".join(f"$ {line}" for line in examples) + "\n```")
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _option_rows(options: list[Any]) -> str:
+    rows = []
+    for option in options:
+        names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+        rows.append(f"| {names} | {option.help or ''} |\n")
+    return "| Option | Meaning |\n|---|---|\n" + "".join(rows)
+
+
+def cli_page() -> str:
+    """docs/reference/cli.md."""
+    group: Any = typer.main.get_command(command_line)
+    parts = [
+        _CLI_INTRODUCTION,
+        f"\n## chathooks\n\n{_help(group.help)}\n{_option_rows(group.params)}",
+    ]
+    for name, command in sorted(group.commands.items()):
+        if command.hidden:
+            continue
+        parts.append(f"\n## chathooks {name}\n\n{_help(command.help or '')}")
+        if command.params:
+            parts.append("\n" + _option_rows(command.params))
+    return "".join(parts)
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "metrics.md": metrics_page,
+    "cli.md": cli_page,
+    "events.md": events_page,
+}
+"""Pages by file name below docs/reference/."""
+
+
+def main() -> None:
+    """Write every page that is not as it should be, and name it."""
+    for name, page in PAGES.items():
+        path = FOLDER / name
+        text = page()
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+            sys.stdout.write(f"docs/reference/{name} written\n")
+
+
+if __name__ == "__main__":
+    main()
