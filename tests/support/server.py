@@ -5,7 +5,7 @@ import http.client
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from chathooks.api.routing import Route
 from chathooks.api.server import ApiServer, Listen
 from chathooks.api.triggers_routes import TriggerRoutes
 from chathooks.api.webhooks_routes import WebhookRoutes
+from chathooks.app.build import build
+from chathooks.app.settings import Settings
 from chathooks.apps.access import Access
 from chathooks.apps.bootstrap import Given, bootstrap
 from chathooks.apps.records import Credentials
@@ -69,15 +71,11 @@ class Response:
 
 
 @dataclass
-class Server:
-    """A running server and what a test needs to talk to it."""
+class Client:
+    """Talks to a running server."""
 
     port: int
     credentials: Credentials
-    store: SqliteStore
-    outbox: Outbox
-    box: SecretBox
-    http: ApiServer
 
     @property
     def url(self) -> str:
@@ -151,6 +149,29 @@ class Server:
         return await self.request(method, path, body, headers=sent)
 
 
+@dataclass
+class Server(Client):
+    """A running edge with the services behind it."""
+
+    store: SqliteStore
+    outbox: Outbox
+    box: SecretBox
+    http: ApiServer
+
+
+@asynccontextmanager
+async def running(tmp_path: Path, **settings: Any) -> AsyncIterator[Client]:
+    """The whole server as `chathooks serve` puts it together, delivering; settings by field name."""
+    given = replace(Settings(data_dir=tmp_path / "data", port=0, app_id="app1"), **settings)
+    runtime = await build(given)
+    assert runtime.credentials is not None
+    await runtime.start()
+    try:
+        yield Client(runtime.port, runtime.credentials)
+    finally:
+        await runtime.stop()
+
+
 @asynccontextmanager
 async def serving(
     tmp_path: Path,
@@ -162,7 +183,7 @@ async def serving(
     pages: Sequence[BaseRoute] = (),
     listen: Listen | None = None,
 ) -> AsyncIterator[Server]:
-    """Serve a fresh store below `tmp_path` while the block runs.
+    """Serve the API on a fresh store below `tmp_path` while the block runs; nothing is delivered.
 
     Args:
         tmp_path: where the store is kept; a second call with the same path serves it again.

@@ -1,5 +1,6 @@
 """Webhook management on both mounts (rest-api.md B1, delivery contract §4, §6, §7)."""
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -372,3 +373,13 @@ async def test_a_rotated_secret_is_shown_once_with_the_end_of_the_previous_one(
         refused(
             await server.call("POST", "/webhooks/rotating/secret/rotate", body), "overlapSeconds"
         )
+
+
+async def test_creations_at_the_same_moment_do_not_pass_the_limit(tmp_path: Path) -> None:
+    async with serving(tmp_path, webhooks_per_app=5) as server:
+        answers = await asyncio.gather(
+            *(server.call("POST", "/webhooks", new(f"w{number}")) for number in range(12)),
+            *(server.call("POST", "/webhooks", new("same")) for _ in range(4)),
+        )
+        assert [answer.status for answer in answers].count(200) == 5
+        assert len((await server.call("GET", "/webhooks")).data) == 5

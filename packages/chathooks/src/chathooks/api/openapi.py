@@ -11,6 +11,7 @@ from chathooks.api.edge import API_MOUNT, MANAGEMENT_MOUNT
 from chathooks.api.problems import GENERAL_CODES, STATUS_BY_CODE, ErrorEnvelope
 from chathooks.api.routing import Route
 from chathooks_events import catalog
+from chathooks_events.entities import DeletedMessage, MessageEntity
 from chathooks_events.samples import sample_body
 
 JSON_TYPE = "application/json"
@@ -52,6 +53,13 @@ class _Schemas:
             unique, ref_template=_REF_TEMPLATE
         )
         self._pairs = list(zip(unique, schemas, strict=True))
+        if {MessageEntity.__name__, DeletedMessage.__name__} <= self.components.keys():
+            # The answer to a deletion holds what is left of the message; msgspec cannot say so in a type.
+            entity = self.components[MessageEntity.__name__]["properties"]["entity"]
+            deleted = {"$ref": _REF_TEMPLATE.format(name=DeletedMessage.__name__)}
+            self.components[MessageEntity.__name__]["properties"]["entity"] = {
+                "anyOf": [entity, deleted]
+            }
 
     def of(self, type_: Any) -> Schema:
         alternatives = _alternatives(type_)
