@@ -77,9 +77,9 @@ def test_sql_lives_in_sql_files() -> None:
     wrong = []
     for path in (ROOT / "packages/chathooks/src/chathooks/adapters").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                if node.value.lstrip().startswith(starts):
-                    wrong.append(f"{_name(path)}:{node.lineno}")
+            text = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(text, str) and text.lstrip().startswith(starts):
+                wrong.append(f"{_name(path)}:{node.lineno}")
     assert wrong == []
 
 

@@ -4,11 +4,11 @@ import base64
 from pathlib import Path
 
 import pytest
-from support.rig import running
-from support.scripted_endpoint import ScriptedEndpoint
 
 from chathooks.delivery.cycle import EngineLimits
 from chathooks.kernel.clock import ManualClock
+from support.rig import running
+from support.scripted_endpoint import ScriptedEndpoint
 
 pytestmark = pytest.mark.anyio
 

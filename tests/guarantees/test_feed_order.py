@@ -4,10 +4,10 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from support.rig import running
-from support.scripted_endpoint import Received, ScriptedEndpoint
 
 from chathooks.kernel.clock import ManualClock
+from support.rig import running
+from support.scripted_endpoint import Received, ScriptedEndpoint
 
 pytestmark = pytest.mark.anyio
 
@@ -18,7 +18,9 @@ async def test_each_webhook_gets_only_what_it_subscribed_to(
     async with ScriptedEndpoint() as endpoint, running(tmp_path, clock) as rig:
         await rig.webhook(endpoint.url("/m"), webhook_id="messages", triggers=["message_sent"])
         await rig.webhook(endpoint.url("/g"), webhook_id="groups", triggers=["group_created"])
-        await rig.webhook(endpoint.url("/b"), webhook_id="both", triggers=["message_sent", "group_created"])
+        await rig.webhook(
+            endpoint.url("/b"), webhook_id="both", triggers=["message_sent", "group_created"]
+        )
         await rig.webhook(endpoint.url("/n"), webhook_id="nothing", triggers=[])
         await rig.event("message_sent")
         await rig.event("group_created")
@@ -63,28 +65,37 @@ async def test_an_ordered_webhook_gets_a_stream_strictly_one_after_the_other(
     tmp_path: Path, clock: ManualClock
 ) -> None:
     async with ScriptedEndpoint() as endpoint, running(tmp_path, clock) as rig:
-        open_streams: set[str] = set()
-        wrong: list[str] = []
+        where: dict[str, str] = {}
+        overlaps: list[str] = []
+
+        def stream_of(request: Received) -> str:
+            assert request.event.event_id is not None
+            return where[request.event.event_id]
 
         def answer(request: Received) -> int:
-            stream = request.headers["chathooks-sequence"]
+            stream = stream_of(request)
+            others = [r for r in endpoint.requests if r is not request and stream_of(r) == stream]
+            overlaps.extend(stream for other in others if other.answered is None)
             return 200
 
         endpoint.answer = answer
+        endpoint.hold()
         await rig.webhook(endpoint.url(), ordered=True)
         expected = defaultdict(list)
         for place in range(90):
             stream = f"group/{place % 3}"
-            expected[stream].append(await rig.event(stream=stream))
+            event_id = await rig.event(stream=stream)
+            where[event_id] = stream
+            expected[stream].append(event_id)
+        await endpoint.arrived(3)
+        endpoint.release()
         await rig.quiet()
         got = defaultdict(list)
-        where = {event: stream for stream, events in expected.items() for event in events}
         for request in endpoint.requests:
-            assert request.event.event_id is not None
-            got[where[request.event.event_id]].append(request.event.event_id)
+            got[stream_of(request)].append(request.event.event_id)
         assert got == expected
-        assert not open_streams
-        assert not wrong
+        assert overlaps == []
+        assert endpoint.concurrent_max == 3
 
 
 async def test_in_an_ordered_webhook_a_failing_event_holds_back_its_own_stream_only(

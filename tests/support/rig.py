@@ -132,12 +132,12 @@ class Rig:
             if rows:
                 lane = rows[0][0]
                 names = ", ".join(f"{name} = :{name}" for name in values)
-                tx._run(f"UPDATE webhooks SET {names} WHERE lane = {lane}", values)  # noqa: S608 -- test data
+                tx._run(f"UPDATE webhooks SET {names} WHERE lane = {lane}", values)
             else:
                 names, places = ", ".join(values), ", ".join(f":{name}" for name in values)
                 lane = tx._run(
                     f"INSERT INTO webhooks ({names}) VALUES ({places})", values
-                ).lastrowid  # noqa: S608 -- test data
+                ).lastrowid
             change = WebhookChange(
                 lane=lane,
                 webhook_id=webhook_id,

@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -152,10 +151,11 @@ async def test_a_second_process_on_the_same_store_is_refused_with_a_clear_messag
             print(refused.code, refused.message)
         """
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE
     )
-    assert "ERR_STORE_IN_USE Another process is serving" in done.stdout
+    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert b"ERR_STORE_IN_USE Another process is serving" in out
 
 
 async def test_a_store_of_a_newer_program_is_refused(tmp_path: Path) -> None:

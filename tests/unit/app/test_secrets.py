@@ -1,0 +1,86 @@
+"""What a start makes and proves: keys in private files, one secret key per store, an evenly running clock."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from chathooks.adapters.sqlite.store import SqliteStore
+from chathooks.app import secrets
+from chathooks.app.secrets import (
+    anchored_clock,
+    given_credentials,
+    prove_key,
+    secret_box,
+)
+from chathooks.app.settings import Settings
+from chathooks.kernel.errors import StartRefused
+
+pytestmark = pytest.mark.anyio
+
+
+def test_the_secret_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    sealed = secret_box(settings, os.urandom).seal("text", "context")
+    assert secret_box(settings, os.urandom).open(sealed, "context") == "text"
+    assert (tmp_path / "secret.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_secret_opens_only_in_its_own_context(tmp_path: Path) -> None:
+    box = secret_box(Settings(data_dir=tmp_path), os.urandom)
+    with pytest.raises(StartRefused):
+        box.open(box.seal("text", "one"), "other")
+
+
+def test_a_given_secret_key_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StartRefused, match="CHATHOOKS_SECRET_KEY"):
+        secret_box(Settings(data_dir=tmp_path, secret_key="short"), os.urandom)
+
+
+async def test_a_start_with_another_key_than_the_stores_is_refused(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    box = secret_box(Settings(data_dir=tmp_path / "a"), os.urandom)
+    await prove_key(store, box)
+    await prove_key(store, box)
+    with pytest.raises(StartRefused, match="start with the key"):
+        await prove_key(store, secret_box(Settings(data_dir=tmp_path / "b"), os.urandom))
+
+
+def test_keys_made_at_the_first_start_are_kept_in_a_private_file_and_taken_up_again(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(data_dir=tmp_path)
+    made = given_credentials(settings, os.urandom)
+    assert (tmp_path / "credentials.toml").stat().st_mode & 0o777 == 0o600
+    assert given_credentials(settings, os.urandom) == made
+
+
+def test_given_keys_are_used_and_not_written_down(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, app_id="shop", api_key="a" * 40)
+    assert given_credentials(settings, os.urandom).api_key == "a" * 40
+    assert "a" * 40 not in (tmp_path / "credentials.toml").read_text()
+
+
+async def test_the_steady_clock_goes_on_over_a_restart_whatever_the_wall_clock_does(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "boot_id", lambda: "boot-1")
+    first = await anchored_clock(store)
+    before = first.steady_ms()
+    real_wall_ms = secrets.SystemClock.wall_ms
+    monkeypatch.setattr(secrets.SystemClock, "wall_ms", lambda self: real_wall_ms(self) + 3_600_000)
+    second = await anchored_clock(store)
+    assert 0 <= second.steady_ms() - before < 60_000
+
+
+async def test_a_new_boot_takes_the_wall_clock_as_a_new_anchor(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "boot_id", lambda: "boot-1")
+    await anchored_clock(store)
+    monkeypatch.setattr(secrets, "boot_id", lambda: "boot-2")
+    clock = await anchored_clock(store)
+    assert abs(clock.steady_ms() - clock.wall_ms()) < 60_000

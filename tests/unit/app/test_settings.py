@@ -1,0 +1,100 @@
+"""Settings come from flags, variables and the file, in that order; what is wrong is named (contract §6)."""
+
+import ipaddress
+from pathlib import Path
+
+import pytest
+
+from chathooks.app.settings import SETTINGS, Settings, load_settings
+from chathooks.kernel.errors import StartRefused
+
+
+def test_without_anything_given_the_documented_defaults_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings({}, {})
+    assert settings == Settings()
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert settings.request_timeout == 2.0
+    assert settings.retry_schedule == (10.0, 30.0)
+    assert settings.webhooks_per_app == 25
+    assert settings.retention_days == 30
+    assert settings.delivery_expiry_hours == 72
+    assert settings.allow_target_networks == ()
+    assert settings.allow_http_targets is False
+    assert (settings.role, settings.log_level, settings.region) == ("all", "info", "us")
+
+
+def test_the_declared_defaults_are_those_of_the_structure() -> None:
+    for setting in SETTINGS:
+        assert getattr(Settings(), setting.name) == setting.default, setting.name
+
+
+def test_a_flag_beats_a_variable_and_a_variable_beats_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "chathooks.toml"
+    file.write_text(
+        'port = 1111\nhost = "::1"\nregion = "eu"\nallow_target_networks = ["10.0.0.0/8"]\n'
+    )
+    environment = {"CHATHOOKS_PORT": "2222", "CHATHOOKS_HOST": "0.0.0.0", "OTHER": "x"}
+    settings = load_settings({"port": "3333", "host": None}, environment, file)
+    assert (settings.port, settings.host, settings.region) == (3333, "0.0.0.0", "eu")
+    assert settings.allow_target_networks == (ipaddress.ip_network("10.0.0.0/8"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "80a"),
+        ("PORT", "70000"),
+        ("ALLOW_HTTP_TARGETS", "maybe"),
+        ("ALLOW_TARGET_NETWORKS", "10.0.0.1/8"),
+        ("REQUEST_TIMEOUT", "fast"),
+        ("REQUEST_TIMEOUT", "0"),
+        ("RETRY_SCHEDULE", "10,soon"),
+        ("LOG_LEVEL", "loud"),
+        ("ROLE", "king"),
+        ("APP_ID", "metrics"),
+        ("APP_ID", "a/b"),
+        ("HOST", " "),
+        ("TLS_CERT_FILE", "cert.pem"),
+        ("WEBHOOKS_PER_APP", "0"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(StartRefused) as refused:
+        load_settings({}, {f"CHATHOOKS_{name}": value})
+    assert list(refused.value.details) == [f"CHATHOOKS_{name}"]
+    assert refused.value.code == "ERR_SETTINGS"
+
+
+def test_all_wrong_values_are_named_at_once() -> None:
+    with pytest.raises(StartRefused) as refused:
+        load_settings({}, {"CHATHOOKS_PORT": "x", "CHATHOOKS_ROLE": "y"})
+    assert set(refused.value.details) == {"CHATHOOKS_PORT", "CHATHOOKS_ROLE"}
+
+
+@pytest.mark.parametrize("text", ["nonsense = 1", "port = ", '"'])
+def test_a_file_with_an_unknown_name_or_bad_syntax_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "chathooks.toml"
+    file.write_text(text)
+    with pytest.raises(StartRefused):
+        load_settings({}, {}, file)
+
+
+def test_a_named_file_that_is_missing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StartRefused, match="cannot be read"):
+        load_settings({}, {}, tmp_path / "none.toml")
+
+
+def test_the_retry_schedule_may_be_empty() -> None:
+    assert load_settings({}, {"CHATHOOKS_RETRY_SCHEDULE": ""}).retry_schedule == ()
+
+
+def test_neither_summary_nor_representation_shows_a_secret() -> None:
+    secret = "d41d8cd98f00b204e9800998ecf8427ed41d8cd9"
+    names = [setting.name for setting in SETTINGS if setting.secret]
+    settings = load_settings(dict.fromkeys(names, secret), {})
+    assert secret not in repr(settings)
+    assert secret not in str(settings.summary())
+    assert {settings.summary()[name] for name in names} == {"given"}
