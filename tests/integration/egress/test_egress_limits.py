@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 import time
 
@@ -144,6 +145,37 @@ async def test_waiting_for_a_free_connection_is_not_blamed_on_the_endpoint(
         assert second.failure is FailureKind.internal
         assert "no connection became free" in second.detail
         assert (await first).failure is FailureKind.timeout_response
+
+
+async def test_running_out_of_sockets_is_not_blamed_on_the_endpoint(
+    sender: Sender, endpoints: EndpointServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = endpoints.listen(behaviours.answering())
+
+    def exhausted(*_: int) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("chathooks.egress.transfer._GuardedSocket", exhausted)
+        exchange = await sender.post(endpoint.url())
+    assert exchange.failure is FailureKind.internal
+    assert "Too many open files" in exchange.detail
+    assert (await sender.post(endpoint.url())).status == 200
+
+
+async def test_libcurl_never_resolves_a_name_by_itself(
+    sender: Sender, endpoints: EndpointServer, names: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names.zone["hooks.example"] = addresses("hooks.example", "127.0.0.1")
+    endpoint = endpoints.listen(behaviours.answering())
+    url = endpoint.url(host="hooks.example")
+    with monkeypatch.context() as patch:
+        # As if libcurl had forgotten what it was told.
+        patch.setattr(EgressClient, "_pin", lambda *_: True)
+        exchange = await sender.post(url)
+    assert exchange.failure is FailureKind.internal
+    assert sender.client.connections_opened == 0
+    assert (await sender.post(url)).status == 200
 
 
 async def test_a_callback_may_send_and_cancel(sender: Sender, endpoints: EndpointServer) -> None:

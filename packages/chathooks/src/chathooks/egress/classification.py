@@ -108,7 +108,9 @@ def exchange_of(transfer: Transfer, code: int, message: str) -> Exchange:
         exchange.detail = message or "the response headers exceed the limit"
     else:
         exchange.failure = _kind(transfer, code)
-        if exchange.failure is FailureKind.internal and code == pycurl.E_OPERATION_TIMEDOUT:
+        if transfer.local_fault:
+            exchange.detail = transfer.local_fault
+        elif exchange.failure is FailureKind.internal and code == pycurl.E_OPERATION_TIMEDOUT:
             exchange.detail = "no connection became free in time"
         if exchange.failure is FailureKind.address_refused:
             exchange.detail = f"{transfer.refused_ip} was refused when the connection was opened"
@@ -127,7 +129,7 @@ def _http_version(block: bytes) -> str:
 def _kind(transfer: Transfer, code: int) -> FailureKind:
     if transfer.refused_ip is not None and not transfer.sends:
         return FailureKind.address_refused
-    if transfer.resolved_unasked:
+    if transfer.local_fault:
         return FailureKind.internal
     if code == pycurl.E_OPERATION_TIMEDOUT:
         return _timeout_phase(transfer)

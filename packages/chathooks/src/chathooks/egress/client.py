@@ -372,6 +372,8 @@ class EgressClient:
                 self._multi.add_handle(easy)
                 return
         exchange = exchange_of(transfer, code, message)
+        if transfer.local_fault and transfer.target is not None:
+            self._pins.pop(transfer.target.pin, None)  # libcurl is told its addresses anew
         done = transfer.done
         self._release(transfer)
         self._tell(done, exchange)

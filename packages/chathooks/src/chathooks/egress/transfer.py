@@ -9,6 +9,7 @@ The callbacks run inside libcurl: they count, judge and keep, and never call bac
 * `_resolve` refuses to let libcurl look names up by itself (`resolver` says why).
 """
 
+import errno
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -38,6 +39,8 @@ _POSTFIELDS = pycurl.POSTFIELDS
 _TLS_EVEN = pycurl.SSLVERSION_TLSv1_2
 _TLS_ODD = pycurl.SSLVERSION_TLSv1_2 | pycurl.SSLVERSION_MAX_TLSv1_3
 _PREREQ_OK = pycurl.PREREQFUNC_OK
+
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 Done = Callable[[Exchange], None]
 
@@ -84,6 +87,7 @@ class Transfer:
         "done",
         "easy",
         "generation",
+        "local_fault",
         "made_anew",
         "needs_fresh_connection",
         "opens",
@@ -92,7 +96,6 @@ class Transfer:
         "remote_ip",
         "request_body",
         "request_headers",
-        "resolved_unasked",
         "sends",
         "started_s",
         "target",
@@ -125,7 +128,7 @@ class Transfer:
         self.dns_ms = 0.0
         self.opens = 0
         self.refused_ip: str | None = None
-        self.resolved_unasked = False
+        self.local_fault = ""
         self.needs_fresh_connection = False
         self.made_anew = False
         self.withdraw: Callable[[], None] | None = None
@@ -218,7 +221,7 @@ class Transfer:
         self.dns_ms = 0.0
         self.opens = 0
         self.refused_ip = None
-        self.resolved_unasked = False
+        self.local_fault = ""
         self.needs_fresh_connection = False
         self.request_headers = ()
         self.request_body = b""
@@ -281,9 +284,15 @@ class Transfer:
         if judge_address(ip_text, self._policy) is not None:
             self.refused_ip = ip_text
             return pycurl.SOCKET_BAD
-        self.opens += 1
         self._socket_opening()
-        return _GuardedSocket(address.family, address.socktype, address.protocol)
+        try:
+            opened = _GuardedSocket(address.family, address.socktype, address.protocol)
+        except OSError as exc:
+            if exc.errno in _EXHAUSTED:
+                self.local_fault = f"no socket could be opened: {exc.strerror}"
+            return pycurl.SOCKET_BAD
+        self.opens += 1
+        return opened
 
     def _before_request(
         self, remote_ip: str, local_ip: str, remote_port: int, local_port: int
@@ -305,7 +314,7 @@ class Transfer:
     def _resolve(self, *_: object) -> int:
         if self.target is not None and self.target.is_literal:
             return 0  # libcurl asks here for literal addresses too
-        self.resolved_unasked = True
+        self.local_fault = "the transport asked for an address that it should have had"
         self.unusual = True
         return 1
 
