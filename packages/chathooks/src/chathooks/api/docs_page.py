@@ -25,7 +25,8 @@ summary:focus-visible { outline: 2px solid var(--accent); border-radius: .5rem }
 summary span { color: var(--soft) }
 .verb { min-width: 4.2rem; font: 600 .8rem/1 ui-monospace, monospace }
 .get { color: var(--get) } .post { color: var(--post) } .put, .patch { color: var(--put) } .delete { color: var(--delete) }
-code, pre { font: .86rem/1.5 ui-monospace, monospace } code { overflow-wrap: anywhere }
+code, pre { font: .86rem/1.5 ui-monospace, monospace } summary code { overflow-wrap: anywhere }
+td:first-child { white-space: nowrap } td { overflow-wrap: anywhere }
 .body { padding: 0 .9rem .9rem; border-top: 1px solid var(--line) } h3 { margin: .9rem 0 .3rem; font-size: .9rem }
 table { width: 100%; border-collapse: collapse; font-size: .92rem }
 td, th { padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top }
@@ -55,7 +56,7 @@ def _type_of(schema: dict[str, Any]) -> str:
         return f"list of {_type_of(schema.get('items', {}))}"
     text = str(schema.get("type", "any"))
     bounds = [
-        f"{word} {schema[key]}"
+        f"{word} {msgspec.json.encode(schema[key]).decode()}"
         for key, word in (
             ("minimum", "from"),
             ("maximum", "to"),
@@ -75,14 +76,14 @@ def _table(rows: list[tuple[str, str, str]]) -> str:
     return f"<table><tbody>{cells}</tbody></table>"
 
 
-def _properties(schema: dict[str, Any], components: dict[str, Any]) -> str:
+def _properties(schema: dict[str, Any], components: dict[str, Any], note: str) -> str:
     if "$ref" in schema:
         schema = components[str(schema["$ref"]).rpartition("/")[2]]
     if schema.get("type") == "array":
-        return "<p>A list of:</p>" + _properties(schema.get("items", {}), components)
+        return "<p>A list of:</p>" + _properties(schema.get("items", {}), components, note)
     required = schema.get("required", ())
     rows = [
-        (name, _type_of(one), "required" if name in required else "")
+        (name, _type_of(one), note if name in required else "")
         for name, one in schema.get("properties", {}).items()
     ]
     return _table(rows) if rows else f"<p>{escape(_type_of(schema))}</p>"
@@ -104,9 +105,9 @@ def _operation(
         parts.append("<h3>Parameters</h3>" + _table(parameters))
     if "requestBody" in operation:
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        parts.append("<h3>Body</h3>" + _properties(schema, components))
+        parts.append("<h3>Body</h3>" + _properties(schema, components, "required"))
     answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
-    parts.append("<h3>data</h3>" + _properties(answer["properties"]["data"], components))
+    parts.append("<h3>data</h3>" + _properties(answer["properties"]["data"], components, "always"))
     errors = [
         (status, response["description"], "")
         for status, response in operation["responses"].items()
