@@ -11,6 +11,7 @@ import standardwebhooks
 
 from chathooks.delivery.log import DeliveryLog
 from chathooks.delivery.webhooks import NewWebhook, Webhooks
+from chathooks.events import streams
 from chathooks.kernel.clock import ManualClock
 from chathooks.kernel.ids import EventIds
 from chathooks_events.errors import SignatureMismatch
@@ -178,3 +179,16 @@ async def test_a_hole_in_the_numbers_can_be_looked_up_and_replayed(
         await rig.quiet()
         assert endpoint.requests[-1].number == missed
         assert endpoint.requests[-1].event.event_id == ids[1]
+
+
+def test_look_alike_ids_never_share_a_stream() -> None:
+    assert streams.conversation("b", "a") == streams.conversation("a", "b")
+    named = [
+        streams.conversation("a", "b_user_c"),
+        streams.conversation("a_user_b", "c"),
+        streams.conversation("group", "a"),
+        streams.group("a"),
+        streams.group("user_a"),
+        streams.session("a"),
+    ]
+    assert len(set(named)) == len(named)
