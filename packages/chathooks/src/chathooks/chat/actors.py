@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from chathooks.chat.limits import ID_CHARS_MAX
 from chathooks.chat.permissions import not_joined
 from chathooks.chat.store import ChatTransaction, GroupRecord, MemberRecord, UserRecord
 from chathooks.chat.views import APP_SYSTEM
@@ -24,14 +25,18 @@ class Actor:
 def unknown_uid(uid: str) -> ChathooksError:
     """ERR_UID_NOT_FOUND; deactivated users are not found either (rest-api.md A6.2)."""
     return ChathooksError(
-        "ERR_UID_NOT_FOUND", f"There is no active user with the uid {uid}.", {"uid": "is unknown"}
+        "ERR_UID_NOT_FOUND",
+        f"There is no active user with the uid {uid[:ID_CHARS_MAX]}.",
+        {"uid": "is unknown"},
     )
 
 
 def unknown_guid(guid: str) -> ChathooksError:
     """ERR_GUID_NOT_FOUND."""
     return ChathooksError(
-        "ERR_GUID_NOT_FOUND", f"There is no group with the guid {guid}.", {"guid": "is unknown"}
+        "ERR_GUID_NOT_FOUND",
+        f"There is no group with the guid {guid[:ID_CHARS_MAX]}.",
+        {"guid": "is unknown"},
     )
 
 

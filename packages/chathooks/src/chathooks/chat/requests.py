@@ -10,6 +10,7 @@ import msgspec
 
 from chathooks.chat.limits import (
     DESCRIPTION_CHARS_MAX,
+    ID_CHARS_MAX,
     MUID_CHARS_MAX,
     NAME_CHARS_MAX,
     PASSWORD_CHARS_MAX,
@@ -22,6 +23,8 @@ from chathooks_events.entities import GroupType, Scope
 
 Id: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,100}$(?!\n)")]
 """uid, guid or role; stored in lower case."""
+GivenId: TypeAlias = Annotated[str, msgspec.Meta(max_length=ID_CHARS_MAX)]
+"""A uid or guid that is looked up; one that cannot exist is not found."""
 Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_CHARS_MAX)]
 Link: TypeAlias = Annotated[str, msgspec.Meta(max_length=URL_CHARS_MAX)]
 Tag: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=TAG_CHARS_MAX)]
@@ -68,10 +71,10 @@ class UserChange(Request, frozen=True, kw_only=True):
 class MemberUids(Request, frozen=True, kw_only=True):
     """Uids by the scope that they shall have; at most 25 over all arrays."""
 
-    admins: list[str] = []
-    moderators: list[str] = []
-    participants: list[str] = []
-    users_to_ban: list[str] = []
+    admins: list[GivenId] = []
+    moderators: list[GivenId] = []
+    participants: list[GivenId] = []
+    users_to_ban: list[GivenId] = []
 
 
 class NewGroup(Request, frozen=True, kw_only=True):
@@ -131,7 +134,7 @@ class NewContent(Request, frozen=True, kw_only=True):
 class SendMessage(Request, frozen=True, kw_only=True):
     """Body of `POST /messages`. A `sender` in it is ignored (rest-api.md C10)."""
 
-    receiver: str | None = None
+    receiver: GivenId | None = None
     receiver_type: str | None = None
     category: str | None = None
     type: str | None = None

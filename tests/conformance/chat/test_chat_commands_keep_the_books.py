@@ -1,0 +1,100 @@
+"""Long random runs of chat commands by random actors: what holds after every one of them.
+
+Delivery contract §3.1, §3.5: a refused call fires nothing, an answered one has its events; and the rows agree
+with each other (counts, owners, sequences).
+"""
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from chathooks.chat.requests import GroupChange, MemberUids, MessageChange, NewContent
+from chathooks.kernel.errors import ChathooksError
+from support.chat import Chat
+
+pytestmark = pytest.mark.anyio
+
+COMMANDS = 400
+UIDS = ("alice", "bob", "carol", "dave", "nobody")
+GUIDS = ("g", "h")
+
+
+def _draw(chat: Chat, chance: random.Random) -> Callable[[], Awaitable[Any]]:
+    """A random command with random parameters, most of them possible."""
+    actor = chance.choice((None, *UIDS))
+    uid, guid = chance.choice(UIDS), chance.choice(GUIDS)
+    message_id = str(chance.randrange(1, 40))
+    scope = chance.choice(("admin", "moderator", "participant"))
+    text = chance.choice(("hello", "<@uid:bob> hi", ""))
+    wanted = MemberUids(admins=[uid], participants=[chance.choice(UIDS)])
+    owner = chance.choice((None, uid))
+    commands: list[Callable[[], Awaitable[Any]]] = [
+        lambda: chat.say(text, by=actor, to=uid),
+        lambda: chat.say(text, by=actor, to=guid, group=True),
+        lambda: chat.add_group(guid, owner=uid),
+        lambda: chat.groups.update(chat.app, guid, GroupChange(name="n", owner=owner), actor),
+        lambda: chat.members.add(chat.app, guid, wanted, actor),
+        lambda: chat.members.add(chat.app, guid, wanted),
+        lambda: chat.members.kick(chat.app, guid, uid, actor),
+        lambda: chat.members.change_scope(chat.app, guid, uid, scope, actor),  # type: ignore[arg-type]  # drawn from the literals
+        lambda: chat.messages.edit(
+            chat.app, message_id, MessageChange(data=NewContent(text=text)), actor
+        ),
+        lambda: chat.messages.delete(
+            chat.app, message_id, permanent=chance.random() < 0.5, on_behalf_of=actor
+        ),
+    ]
+    if chance.random() < 0.05:
+        return lambda: chat.groups.delete(chat.app, guid, actor)
+    return chance.choice(commands)
+
+
+def _books_agree(chat: Chat) -> None:
+    assert (
+        chat.sql(
+            "SELECT guid FROM chat_groups AS g WHERE members_count <> "
+            "(SELECT count(*) FROM members AS m WHERE m.group_key = g.group_key)"
+        )
+        == []
+    )
+    owners_scopes = chat.sql(
+        "SELECT DISTINCT m.scope FROM chat_groups AS g LEFT JOIN users AS u "
+        "ON u.uid = g.owner AND u.app = g.app LEFT JOIN members AS m "
+        "ON m.group_key = g.group_key AND m.user = u.user WHERE g.deleted_at IS NULL"
+    )
+    assert owners_scopes in ([], [("admin",)])
+    counted = chat.sql("SELECT value FROM chat_counters WHERE name = 'groups'") or [(0,)]
+    assert counted == chat.sql("SELECT count(*) FROM chat_groups WHERE deleted_at IS NULL")
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_random_commands_never_part_state_from_events(chat: Chat, seed: int) -> None:
+    chance = random.Random(seed)
+    refused = answered = 0
+    for _ in range(COMMANDS):
+        command = _draw(chat, chance)
+        before = chat.sql("SELECT count(*) FROM feed")[0][0]
+        rows = chat.sql("SELECT count(*), total(length(content)) FROM messages")
+        try:
+            result = await command()
+        except ChathooksError:
+            refused += 1
+            assert chat.sql("SELECT count(*) FROM feed")[0][0] == before
+            assert chat.sql("SELECT count(*), total(length(content)) FROM messages") == rows
+        else:
+            answered += 1
+            nobody_added = isinstance(result, dict) and not any(
+                one.success for array in result.values() for one in array.values()
+            )
+            fired = chat.sql("SELECT count(*) FROM feed")[0][0] - before
+            assert fired == 0 if nobody_added else fired in (1, 2)
+        _books_agree(chat)
+    assert refused > COMMANDS // 10
+    assert answered > COMMANDS // 10
+    by_stream: dict[str | None, list[int | None]] = {}
+    for event in chat.events():
+        by_stream.setdefault(event.stream, []).append(event.sequence)
+    for sequences in by_stream.values():
+        assert sequences == list(range(1, len(sequences) + 1))
