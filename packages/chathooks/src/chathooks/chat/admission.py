@@ -21,10 +21,11 @@ from chathooks_events.entities import Message, Scope
 
 
 class ItemFailure(msgspec.Struct, frozen=True):
-    """Why one item of a batch was refused."""
+    """Why one item of a batch was refused, in the shape of every error."""
 
     code: str
     message: str
+    details: dict[str, str]
 
 
 class MemberResult(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -170,6 +171,6 @@ async def record_admissions(
         results.setdefault(candidate.array, {})[candidate.uid] = MemberResult(True, data=message)
     for candidate, error in verdicts.refused:
         results.setdefault(candidate.array, {})[candidate.uid] = MemberResult(
-            False, error=ItemFailure(error.code, error.message)
+            False, error=ItemFailure(error.code, error.message, dict(error.details))
         )
     return results
