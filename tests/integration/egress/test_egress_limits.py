@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import sys
 import time
 
 import pytest
@@ -176,6 +177,29 @@ async def test_libcurl_never_resolves_a_name_by_itself(
     assert exchange.failure is FailureKind.internal
     assert sender.client.connections_opened == 0
     assert (await sender.post(url)).status == 200
+
+
+async def test_more_names_than_are_kept_pinned_still_work(
+    sender: Sender, endpoints: EndpointServer, names: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chathooks.egress.client.PINS_MAX", 1)
+    endpoint = endpoints.listen(behaviours.sending(b"HTTP/1.0 200 OK\r\n\r\n"))
+    hosts = [f"n{index}.example" for index in range(4)]
+    for host in hosts:
+        names.zone[host] = addresses(host, "127.0.0.1")
+    for host in hosts * 3:
+        assert (await sender.post(endpoint.url(host=host))).status == 200, host
+
+
+async def test_an_idle_handle_holds_no_large_body(
+    sender: Sender, endpoints: EndpointServer
+) -> None:
+    endpoint = endpoints.listen(behaviours.answering())
+    body = b"x" * 100_000
+    held = sys.getrefcount(body)
+    for _ in range(3):
+        assert (await sender.post(endpoint.url(), body)).status == 200
+    assert sys.getrefcount(body) == held
 
 
 async def test_a_callback_may_send_and_cancel(sender: Sender, endpoints: EndpointServer) -> None:

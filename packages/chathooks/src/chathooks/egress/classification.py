@@ -107,7 +107,7 @@ def exchange_of(transfer: Transfer, code: int, message: str) -> Exchange:
         exchange.failure = FailureKind.headers_too_large
         exchange.detail = message or "the response headers exceed the limit"
     else:
-        exchange.failure = _kind(transfer, code)
+        exchange.failure = _kind(transfer, code, message)
         if transfer.local_fault:
             exchange.detail = transfer.local_fault
         elif exchange.failure is FailureKind.internal and code == pycurl.E_OPERATION_TIMEDOUT:
@@ -126,7 +126,7 @@ def _http_version(block: bytes) -> str:
     return block[len(b"HTTP/") : block.find(b" ")].decode("latin-1")
 
 
-def _kind(transfer: Transfer, code: int) -> FailureKind:
+def _kind(transfer: Transfer, code: int, message: str) -> FailureKind:
     if transfer.refused_ip is not None and not transfer.sends:
         return FailureKind.address_refused
     if transfer.local_fault:
@@ -136,6 +136,8 @@ def _kind(transfer: Transfer, code: int) -> FailureKind:
     if code == pycurl.E_COULDNT_CONNECT:
         said = transfer.easy.getinfo(pycurl.OS_ERRNO)
         return _CONNECT_KINDS.get(said, FailureKind.connect_failed)
+    if code == pycurl.E_HTTP2 and not message:  # an orderly GOAWAY instead of an answer
+        return FailureKind.connection_reset
     if code == 0:  # ended well without a final answer: only interim ones
         return FailureKind.protocol
     return _KINDS.get(code, FailureKind.internal)

@@ -25,7 +25,6 @@ from chathooks.egress.trust import TrustStore
 
 ATTEMPT_TIMEOUT_S = 2.0
 IDLE_HANDLES_MAX = 512
-IDLE_BODY_BYTES_MAX = 64 * 1024
 EXPECT_CONTINUE_BODY_BYTES_MIN = 1024 * 1024
 PINS_MAX = 20_000
 # libcurl looks at a connection's age only while it is idle, so a busy HTTP/2 connection would live for ever.

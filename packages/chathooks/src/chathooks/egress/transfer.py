@@ -28,6 +28,7 @@ RESPONSE_BODY_READ_BYTES_MAX = 64 * 1024
 RESPONSE_HEADERS_BYTES_MAX = 32 * 1024
 RESPONSE_HEADER_LINES_MAX = 1024
 SENDS_MAX = 2
+REQUEST_BODY_IDLE_BYTES_MAX = 16 * 1024
 CONNECTION_LIFETIME_S_MAX = 120
 CONNECTION_IDLE_S_MAX = 60
 
@@ -87,6 +88,7 @@ class Transfer:
         "done",
         "easy",
         "generation",
+        "holds_large_body",
         "local_fault",
         "made_anew",
         "needs_fresh_connection",
@@ -131,6 +133,7 @@ class Transfer:
         self.local_fault = ""
         self.needs_fresh_connection = False
         self.made_anew = False
+        self.holds_large_body = False
         self.withdraw: Callable[[], None] | None = None
         self.dns_timer: TimerHandle | None = None
         self.request_headers: Sequence[str | bytes] = ()
@@ -190,6 +193,8 @@ class Transfer:
             self._enter_epoch(odd_epoch)
         setopt(_HTTPHEADER, headers)
         setopt(_POSTFIELDS, body)
+        if len(body) > REQUEST_BODY_IDLE_BYTES_MAX:
+            self.unusual = self.holds_large_body = True
 
     def _enter_epoch(self, odd: bool) -> None:
         """Tell this request's connections from those of the other epoch (see `client.EPOCH_S`).
@@ -231,6 +236,9 @@ class Transfer:
         if self.dns_timer is not None:
             self.dns_timer.cancel()
             self.dns_timer = None
+        if self.holds_large_body:
+            self.easy.setopt(_POSTFIELDS, b"")
+            self.holds_large_body = False
         if self.made_anew:
             self.easy.setopt(pycurl.FRESH_CONNECT, 0)
             self.made_anew = False
