@@ -5,6 +5,7 @@ import sys
 import typer
 
 from chathooks import __version__
+from chathooks.cli.demo import demo
 from chathooks.cli.doctor import doctor
 from chathooks.cli.failures import explained
 from chathooks.cli.serve import serve
@@ -26,6 +27,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 app.command()(serve)
+app.command()(demo)
 app.command()(doctor)
 
 

@@ -1,0 +1,106 @@
+"""`chathooks demo`: see it work, with nothing set up before."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+import uvloop
+from rich.console import Console
+
+from chathooks.app.logs import configure_logs
+from chathooks.cli.failures import EXIT_FAILED
+from chathooks.demo.run import Demo
+from chathooks.demo.screen import LiveScreen, PlainScreen
+from chathooks.demo.stage import DemoOptions
+
+
+async def run(demo: Demo) -> None:
+    """Perform until the end, SIGINT or SIGTERM; the first signal starts the cleaning up, further ones change nothing."""
+    loop = asyncio.get_running_loop()
+    performance = asyncio.create_task(demo.perform())
+    stopping = False
+
+    def stop() -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            performance.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        await performance
+    except asyncio.CancelledError:
+        if not stopping:
+            raise
+
+
+def demo(
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port of the server; 8080, or a free one where that is taken.",
+            min=0,
+            max=65_535,
+        ),
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="New folder to keep the store in; a temporary one is removed."),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End by itself; exit code 0 only if every event arrived.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON summary on stdout, the rest on stderr.")
+    ] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Play without pauses.")] = False,
+    retry_schedule: Annotated[
+        str, typer.Option(help="Seconds before the second and the third attempt.")
+    ] = "10,30",
+    picture: Annotated[
+        Path | None, typer.Option(help="Write the last table to this file as SVG.")
+    ] = None,
+) -> None:
+    """Start a server and an HTTPS endpoint, play a conversation, and watch its events being delivered.
+
+    Nothing has to be set up: certificates, keys and the store are made for this run and removed at the end.
+    One endpoint fails twice on purpose, so that the retries after 10 and 30 seconds are seen.
+
+    Examples:
+
+      chathooks demo
+
+      chathooks demo --once --json
+
+      chathooks demo --port 9000 --data-dir ./demo-data
+    """
+    configure_logs("error")
+    console = Console(stderr=json)
+    plain = PlainScreen(console)
+    screen = LiveScreen(console) if console.is_terminal else plain
+    options = DemoOptions(
+        port=port,
+        data_dir=data_dir,
+        once=once,
+        fast=fast,
+        retry_schedule=retry_schedule,
+        picture=picture,
+    )
+    performed = Demo(options, screen, plain)
+    uvloop.run(run(performed))
+    summary = performed.summary
+    if summary is None:
+        plain.say("\nStopped before every delivery had ended; everything was cleaned up.")
+    elif not once:
+        plain.say("\nStopped; everything was cleaned up.")
+    if json and summary is not None:
+        sys.stdout.write(
+            msgspec.json.format(msgspec.json.encode(summary), indent=2).decode() + "\n"
+        )
+    if once and (summary is None or not summary.ok):
+        raise typer.Exit(EXIT_FAILED)
