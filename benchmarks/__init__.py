@@ -1,0 +1,1 @@
+"""Measures Chathooks against bare loops on the same machine: `python -m benchmarks`."""

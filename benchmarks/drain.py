@@ -1,0 +1,86 @@
+"""The real engine on a stored backlog: read, fan out, claim, send, record, on SQLite with `synchronous = FULL`.
+
+What counts is deliveries whose acknowledgement is committed. After the window the engine is stopped and the store
+is asked whether it holds as many as were counted.
+"""
+
+from pathlib import Path
+
+from benchmarks.backlog import KEY, STORE_FILE
+from benchmarks.side import Counted, Spec, Window
+from benchmarks.workload import POLICY, USER_AGENT
+from chathooks.adapters.sqlite.store import SqliteStore
+from chathooks.adapters.sqlite.transaction import SqliteTransaction
+from chathooks.delivery.cycle import EngineLimits
+from chathooks.delivery.engine import Engine
+from chathooks.delivery.records import State
+from chathooks.egress.client import EgressClient
+from chathooks.egress.resolver import Resolver
+from chathooks.kernel.clock import SystemClock
+from chathooks.kernel.crypto import SecretBox
+from chathooks.kernel.ids import system_random
+from chathooks.kernel.telemetry import REGISTRY
+
+
+def _delivered() -> int:
+    labels = {"state": State.DELIVERED.shown}
+    return int(REGISTRY.get_sample_value("chathooks_deliveries_ended_total", labels) or 0)
+
+
+def _commits() -> float:
+    return REGISTRY.get_sample_value("chathooks_store_commit_seconds_count") or 0.0
+
+
+async def _stored(store: SqliteStore) -> dict[str, int]:
+    async def query(tx: SqliteTransaction) -> dict[str, int]:
+        rows = tx._connection.execute("SELECT state, COUNT(*) FROM deliveries GROUP BY state")
+        return {State(state).name: count for state, count in rows}
+
+    return await store.read(query)
+
+
+async def run(spec: Spec) -> Counted:
+    """Drain until the window ends or nothing is left.
+
+    Raises:
+        RuntimeError: a delivery was not acknowledged, or the store does not hold what was counted.
+    """
+    store = await SqliteStore.open(Path(spec.folder) / STORE_FILE)
+    resolver = Resolver()
+    client = EgressClient(
+        POLICY,
+        resolver=resolver,
+        user_agent=USER_AGENT,
+        ca_file=spec.ca_file,
+        connections_max=spec.connections * 2,
+    )
+    await client.start()
+    engine = Engine(
+        store=store,
+        clock=SystemClock(),
+        client=client,
+        box=SecretBox(KEY, system_random),
+        targets=POLICY,
+        limits=EngineLimits(),
+    )
+    window = Window(spec, _delivered)
+    await engine.start()
+    counted = await window.measure(engine.quiet())
+    commits = _commits()
+    await engine.stop()
+    await client.close(2.0)
+    resolver.close()
+    stored = await _stored(store)
+    await store.close()
+    delivered = stored.pop(State.DELIVERED.name, 0)
+    stored.pop(State.PENDING.name, None)
+    if stored or delivered != _delivered() or not counted.done:
+        raise RuntimeError(f"counted {_delivered()}, stored {delivered} delivered and {stored}")
+    notes = {"deliveries_per_commit": round(_delivered() / max(1.0, commits), 1)}
+    return Counted(
+        done=counted.done,
+        cpu_s=counted.cpu_s,
+        wall_s=counted.wall_s,
+        notes=notes,
+        profile=counted.profile,
+    )

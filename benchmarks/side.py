@@ -1,0 +1,116 @@
+"""One measured side: what it is told, what it answers, and the window in which its CPU time counts.
+
+Each side runs in a fresh process (`python -m benchmarks.side '<spec as JSON>'`), so that `process_time` is that
+side's alone: all of its threads, none of the endpoint's or the load's.
+"""
+
+import asyncio
+import importlib
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import uvloop
+
+from benchmarks.profiling import Profiler
+from chathooks.app.logs import configure_logs
+
+SIDES = {
+    "bare": "benchmarks.bare",
+    "plain": "benchmarks.bare",
+    "client": "benchmarks.sending",
+    "sender": "benchmarks.sending",
+    "drain": "benchmarks.drain",
+    "backlog": "benchmarks.backlog",
+    "trivial": "benchmarks.serving",
+    "post": "benchmarks.serving",
+}
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a side is told. Times in seconds."""
+
+    side: str
+    seconds: float = 10.0
+    warm_seconds: float = 0.5
+    connections: int = 64
+    port: int = 0
+    ca_file: str = ""
+    folder: str = ""
+    """Where a side that stores something keeps it; on a real disk."""
+    events: int = 0
+    webhooks: int = 1
+    profile: str = ""
+    """"calls" or "samples"; empty: no profile."""
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a side did in its window."""
+
+    done: int
+    cpu_s: float
+    wall_s: float
+    notes: dict[str, float] = {}
+    profile: str = ""
+
+    @property
+    def per_cpu_s(self) -> float:
+        """Units done per CPU-second."""
+        return self.done / self.cpu_s
+
+    @property
+    def per_s(self) -> float:
+        """Units done per second of wall time."""
+        return self.done / self.wall_s
+
+
+class Window:
+    """Counts between two instants."""
+
+    def __init__(self, spec: Spec, count: Callable[[], int]) -> None:
+        self._spec = spec
+        self._count = count
+        self._profiler = Profiler(spec.profile)
+
+    def begin(self) -> None:
+        """From here on CPU time counts."""
+        self._profiler.start()
+        self._before = (self._count(), time.process_time(), time.perf_counter())
+
+    def end(self, notes: dict[str, float] | None = None) -> Counted:
+        """What was done since `begin`."""
+        cpu_s, wall_s, done = time.process_time(), time.perf_counter(), self._count()
+        text = self._profiler.stop()
+        before = self._before
+        return Counted(
+            done=done - before[0],
+            cpu_s=cpu_s - before[1],
+            wall_s=wall_s - before[2],
+            notes=notes or {},
+            profile=text,
+        )
+
+    async def measure(self, finished: Awaitable[object] | None = None) -> Counted:
+        """Warm up, then count for the spec's seconds or until `finished`."""
+        await asyncio.sleep(self._spec.warm_seconds)
+        self.begin()
+        if finished is None:
+            await asyncio.sleep(self._spec.seconds)
+        else:
+            task = asyncio.ensure_future(finished)
+            await asyncio.wait((task,), timeout=self._spec.seconds)
+            task.cancel()
+        return self.end()
+
+
+def main() -> None:
+    """Run the side named in the spec and print what it counted."""
+    spec = msgspec.json.decode(sys.argv[1], type=Spec)
+    configure_logs("info")  # as `chathooks serve` does
+    counted = uvloop.run(importlib.import_module(SIDES[spec.side]).run(spec))
+    print(msgspec.json.encode(counted).decode(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

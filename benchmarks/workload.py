@@ -1,0 +1,66 @@
+"""The delivery that every outbound side sends: the catalog's sample of `message_sent`, about 1.2 KB as a body."""
+
+import os
+
+import msgspec
+
+from chathooks.delivery.payload import Endpoint, build
+from chathooks.delivery.queue import Candidate
+from chathooks.egress.guard import TargetPolicy, parse_target
+from chathooks_events.catalog import TRIGGERS
+from chathooks_events.envelope import EnvelopeTemplate
+from chathooks_events.samples import sample
+from chathooks_events.signing import SigningKey, generate_secret
+
+TRIGGER = "message_sent"
+DATA = msgspec.json.encode(sample(TRIGGER))
+POLICY = TargetPolicy.of(["127.0.0.0/8"])
+USER_AGENT = "Chathooks/benchmark"
+EVENT_ID = "evt_01890a5d-ac96-774b-bcce-b302099a8057"
+NOW_MS = 1_767_225_600_000
+
+
+def endpoint_url(port: int) -> str:
+    """Where the endpoint of the run takes deliveries."""
+    return f"https://localhost:{port}/hook"
+
+
+def prepared_endpoint(port: int) -> Endpoint:
+    """A webhook as the engine holds it, made ready for attempts."""
+    return Endpoint(
+        lane=1,
+        webhook_id="benchmark",
+        target=parse_target(endpoint_url(port), POLICY),
+        refusal="",
+        enabled=True,
+        deleted=False,
+        retry_on_failure=False,
+        max_concurrency=64,
+        fixed_headers=("Content-Type: application/json",),
+        keys=(SigningKey.parse(generate_secret(os.urandom)),),
+        previous_expires_at=None,
+        template=EnvelopeTemplate("benchmark", "us", "benchmark"),
+    )
+
+
+def candidate(number: int) -> Candidate:
+    """A waiting delivery with this number."""
+    return Candidate(
+        lane=1,
+        number=number,
+        attempt=0,
+        failures=0,
+        replay=False,
+        due=False,
+        trigger_number=TRIGGERS[TRIGGER].number,
+        ordered_stream=None,
+        created_at=NOW_MS,
+        event_id=EVENT_ID,
+        sequence=number,
+        data=DATA,
+    )
+
+
+def one_request(port: int) -> tuple[list[str], bytes]:
+    """Headers and body of one delivery, as the engine makes them."""
+    return build(prepared_endpoint(port), candidate(123_456), NOW_MS)
