@@ -300,7 +300,7 @@ async def test_apps_do_not_see_each_others_messages(chat: Chat) -> None:
 )
 async def test_every_list_of_messages_runs_along_an_index(chat: Chat, place: str) -> None:
     statement = (
-        f"EXPLAIN QUERY PLAN SELECT * FROM messages WHERE {place} "  # noqa: S608 -- from the table above
+        f"EXPLAIN QUERY PLAN SELECT * FROM messages WHERE {place} "
         "AND message > 5 AND message < 100 ORDER BY message DESC LIMIT 10"
     )
     (step,) = [row[-1] for row in chat.sql(statement)]

@@ -102,6 +102,9 @@ class GroupRoutes:
 
     def routes(self) -> list[Route]:
         """All calls of this module."""
+        return [*self._routes_of_all(), *self._routes_of_one()]
+
+    def _routes_of_all(self) -> list[Route]:
         return [
             Route(
                 method="POST",
@@ -132,6 +135,10 @@ class GroupRoutes:
                 acts_for="optional",
                 errors=("ERR_UID_NOT_FOUND",),
             ),
+        ]
+
+    def _routes_of_one(self) -> list[Route]:
+        return [
             Route(
                 method="GET",
                 path="/groups/{guid}",

@@ -64,12 +64,15 @@ SELECT g.group_key, g.guid, g.name, g.type, g.description, g.icon, g.password_ha
     g.metadata, g.tags, g.members_count, g.created_at, g.updated_at, g.updated_by, g.deleted_at,
     v.scope, v.joined_at
 FROM chat_groups AS g LEFT JOIN members AS v ON v.group_key = g.group_key AND v.user = ?
-WHERE g.app = ? AND g.deleted_at IS NULL
+WHERE g.app = ? AND g.deleted_at IS NULL{where}
+ORDER BY {order} LIMIT ? OFFSET ?
 
 -- count_groups --
-SELECT 1
-FROM chat_groups AS g LEFT JOIN members AS v ON v.group_key = g.group_key AND v.user = ?
-WHERE g.app = ? AND g.deleted_at IS NULL
+SELECT count(*) FROM (
+    SELECT 1
+    FROM chat_groups AS g LEFT JOIN members AS v ON v.group_key = g.group_key AND v.user = ?
+    WHERE g.app = ? AND g.deleted_at IS NULL{where} LIMIT ?
+)
 
 -- where_guid_begins --
 g.guid >= ? AND g.guid < ?

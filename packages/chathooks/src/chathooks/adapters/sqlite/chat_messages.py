@@ -82,11 +82,11 @@ class ChatMessagesPart(TransactionPart):
     ) -> list[MessageRecord]:
         direction = "DESC" if newest else "ASC"
         where, parameters = _conditions(only)
-        window = f"message > ? AND message < ?{where} ORDER BY message {direction} LIMIT ?"
+        window = _SQL["window"].replace("{where}", where).replace("{direction}", direction)
         bounds = (after, before, *parameters, limit)
         rows: set[tuple[Any, ...]] = set()
         for place, place_parameters in _places(app, only, window, bounds):
-            sql = f"{_SQL['list_messages']} WHERE {place} AND {window}"
+            sql = _SQL["list_messages"].replace("{place}", place).replace("{window}", window)
             rows.update(self._all(sql, (*place_parameters, *bounds)))
         kept = sorted(rows, key=lambda row: row[0], reverse=newest)[:limit]
         return [MessageRecord(*row) for row in (reversed(kept) if newest else kept)]

@@ -22,7 +22,10 @@ DELETE FROM messages WHERE message = ?
 -- list_messages --
 SELECT message, muid, sender, receiver_user, group_key, category, type, content, tags,
     sent_at, updated_at, edited_at, edited_by, deleted_at, deleted_by
-FROM messages AS m
+FROM messages AS m WHERE {place} AND {window}
+
+-- window --
+message > ? AND message < ?{where} ORDER BY message {direction} LIMIT ?
 
 -- where_category --
 category IN (SELECT value FROM json_each(?))

@@ -93,7 +93,7 @@ class ChatUsersPart(TransactionPart):
         self, app: int, only: UserFilter, limit: int, offset: int
     ) -> list[UserRecord]:
         where, parameters = _conditions(app, only)
-        sql = f"{_SQL['list_users']}{where} ORDER BY uid LIMIT ? OFFSET ?"
+        sql = _SQL["list_users"].replace("{where}", where)
         return [UserRecord(*row) for row in self._all(sql, (app, *parameters, limit, offset))]
 
     async def count_users(self, app: int, only: UserFilter) -> int:
@@ -102,8 +102,7 @@ class ChatUsersPart(TransactionPart):
             gone = 0 if only.deactivated is False else self._counter(app, "users_deactivated")
             return active + gone
         where, parameters = _conditions(app, only)
-        counted = f"{_SQL['count_users']}{where} LIMIT ?"
-        sql = f"SELECT count(*) FROM ({counted})"  # noqa: S608 -- made of this package's own texts
+        sql = _SQL["count_users"].replace("{where}", where)
         total: int = self._one(sql, (app, *parameters, FILTERED_TOTAL_MAX))[0]
         return total
 

@@ -47,10 +47,13 @@ SELECT coalesce(sum(value), 0) FROM chat_counters WHERE app = ? AND name = ?
 -- list_users --
 SELECT user, uid, name, avatar, link, role, status_message, metadata, private_metadata, tags,
     created_at, updated_at, deactivated_at, built_in
-FROM users AS u WHERE app = ? AND built_in = 0
+FROM users AS u WHERE app = ? AND built_in = 0{where}
+ORDER BY uid LIMIT ? OFFSET ?
 
 -- count_users --
-SELECT 1 FROM users AS u WHERE app = ? AND built_in = 0
+SELECT count(*) FROM (
+    SELECT 1 FROM users AS u WHERE app = ? AND built_in = 0{where} LIMIT ?
+)
 
 -- where_uid_begins --
 uid >= ? AND uid < ?
