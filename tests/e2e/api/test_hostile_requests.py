@@ -1,6 +1,7 @@
 """Requests that no well-behaved client sends: a clear 4xx, never a 5xx, nothing changed, nothing kept waiting."""
 
 import asyncio
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -368,6 +369,50 @@ async def test_a_connection_beyond_the_limit_is_told_so(tmp_path: Path) -> None:
         assert b"ERR_TOO_MANY_CONNECTIONS" in answer
         for _, other in [*kept, (reader, writer)]:
             other.close()
+
+
+async def test_a_client_that_does_not_read_its_answers_is_cut_off(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+        page = b"GET /docs/openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
+        writer.write(page * 100)
+        for _ in range(100):  # by then the server has filled every buffer on the way
+            await server.raw(get(b"/v3/webhooks"))
+        now = asyncio.get_running_loop().time()
+        server.http.expire(now + protocol.WRITE_TIMEOUT_S + 1)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await asyncio.wait_for(reader.readexactly(100 * 300_000), 10)
+        writer.close()
+
+
+async def test_a_refused_body_does_not_spoil_the_next_request_on_its_connection(
+    server: Server,
+) -> None:
+    keep = post(b" " * (BODY_BYTES_MAX * 2)).replace(b"Connection: close\r\n", b"")
+    answer = await server.raw(keep + get(b"/v3/webhooks/first"))
+    assert re.findall(rb'"code":"(\w+)"', answer) == [
+        b"ERR_BODY_TOO_LARGE",
+        b"ERR_WEBHOOK_NOT_FOUND",
+    ]
+
+
+async def test_a_body_that_no_call_asked_for_is_read_past_up_to_a_limit(server: Server) -> None:
+    def with_body(size: int) -> bytes:
+        length = b"Content-Length: %d\r\n" % size
+        keep = get(b"/v3/webhooks/first", length).replace(b"Connection: close\r\n", b"")
+        return keep + b"x" * size
+
+    answer = await server.raw(with_body(10_000) + get(b"/v3/nothing"))
+    assert re.findall(rb'"code":"(\w+)"', answer) == [
+        b"ERR_WEBHOOK_NOT_FOUND",
+        b"ERR_API_NOT_FOUND",
+    ]
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(with_body(protocol.DISCARDED_BYTES_MAX * 4)[: -protocol.DISCARDED_BYTES_MAX])
+    with contextlib.suppress(ConnectionError):  # how the end looks depends on what was under way
+        await asyncio.wait_for(reader.read(), 10)
+    assert reader.at_eof() or reader.exception() is not None
+    writer.close()
 
 
 async def test_pipelined_requests_are_answered_in_order(server: Server) -> None:

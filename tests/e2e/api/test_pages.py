@@ -135,7 +135,7 @@ async def test_an_unknown_trigger_is_not_found(server: Server) -> None:
 async def test_the_server_speaks_tls_when_given_a_certificate(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     authority.context("127.0.0.1")
-    (pair,) = set(tmp_path.glob("*.pem")) - {authority.ca_file}  # noqa: ASYNC240 -- a test's folder
+    (pair,) = set(tmp_path.glob("*.pem")) - {authority.ca_file}
     listen = Listen(port=0, tls_cert_file=pair, tls_key_file=pair)
     async with serving(tmp_path, listen=listen) as server:
         context = ssl.create_default_context(cafile=str(authority.ca_file))

@@ -25,6 +25,8 @@ BODY_BYTES_PER_S_MIN = 16 * 1024
 """Slower bodies than this run into the time-out."""
 DISCARDED_BYTES_MAX = 4 * 1024 * 1024
 """Body bytes read after the answer, so that the client gets to see it, before the connection is closed."""
+WRITE_TIMEOUT_S = 60.0
+"""How long a client may leave an answer unread once the buffers are full."""
 LINGER_S = 2.0
 """How long a refused connection stays half open, so that the client gets to see why."""
 HEADER_OVERHEAD_BYTES = 4
@@ -61,6 +63,8 @@ class EdgeProtocol(HttpToolsProtocol):
 
     _deadline = 0.0
     """Loop time when the request must have come further; 0 while none is being received."""
+    _write_deadline = 0.0
+    """Loop time when the client must have read on; 0 while it keeps up."""
     _in_head = False
     _in_body = False
     _refused = False
@@ -100,6 +104,14 @@ class EdgeProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head and self._pending_bytes > HEAD_BYTES_MAX and not self._refused:
             self._refuse(_TOO_LARGE)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._write_deadline = self.loop.time() + WRITE_TIMEOUT_S
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._write_deadline = 0.0
 
     # -- parser callbacks --------------------------------------------------------------------------------
 
@@ -147,6 +159,9 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def expire(self, now: float) -> None:
         """End the connection if its deadline has passed; `now` is the loop's time in seconds."""
+        if self._write_deadline and now >= self._write_deadline:
+            self.transport.abort()
+            return
         if not self._deadline or now < self._deadline:
             return
         received_some = self._in_head or (self._in_body and not self.cycle.response_started)
