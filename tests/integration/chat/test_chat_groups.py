@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chathooks.chat import admission, limits
+from chathooks.chat import admission, groups, limits
 from chathooks.chat.passwords import password_matches
 from chathooks.chat.requests import GroupChange, MemberUids, NewGroup
 from chathooks.chat.store import GroupFilter
@@ -190,7 +190,10 @@ async def test_a_guid_that_is_used_again_revives_neither_members_nor_messages(ch
         await chat.say("hi", by="bob", to="g", group=True)
 
 
-async def test_the_rows_of_deleted_groups_go_in_batches(chat: Chat) -> None:
+async def test_the_rows_of_deleted_groups_go_in_batches(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "MEMBERS_REMOVED_PER_BATCH", 1)
     await chat.add_group("gone", owner="alice", participants=["bob", "carol"])
     await chat.add_group("kept", owner="alice")
     await chat.groups.delete(chat.app, "gone")
@@ -198,10 +201,20 @@ async def test_the_rows_of_deleted_groups_go_in_batches(chat: Chat) -> None:
     while rows := await chat.groups.purge(2):
         removed.append(rows)
     assert max(removed) <= 2
-    assert sum(removed) == 3 + 2 + 1  # members, action messages, the group
+    assert 1 + sum(removed) == 3 + 2 + 1  # members, action messages, the group
     assert chat.sql("SELECT guid, members_count FROM chat_groups") == [("kept", 1)]
     assert chat.sql("SELECT count(*) FROM members") == [(1,)]
     assert chat.sql("SELECT count(*) FROM messages") == [(0,)]
+
+
+async def test_a_small_group_leaves_no_rows_when_it_is_deleted(chat: Chat) -> None:
+    await chat.add_group("gone", owner="alice", participants=["bob"], tags=["x"])
+    await chat.say("hello", by="bob", to="gone", group=True)
+    await chat.groups.delete(chat.app, "gone")
+    assert await chat.groups.purge() == 0
+    for table in ("chat_groups", "members", "messages", "group_tags"):
+        assert chat.sql(f"SELECT count(*) FROM {table}") == [(0,)]
+    assert chat.sql("SELECT value FROM chat_counters WHERE name = 'groups'") == [(0,)]
 
 
 async def test_groups_are_found_filtered_and_sorted(chat: Chat) -> None:

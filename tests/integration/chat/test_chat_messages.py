@@ -267,6 +267,33 @@ async def test_who_sees_which_messages(chat: Chat) -> None:
     assert await seen("bob") == [one, two]
 
 
+async def test_a_display_id_finds_all_conversations_that_it_may_stand_for(chat: Chat) -> None:
+    await chat.add_users("a", "b_user_c", "a_user_b", "c", "group", "group_user_x")
+    await chat.add_group("user_x", owner="alice")
+    await chat.add_users("x")
+    one = int((await chat.say("1", by="a", to="b_user_c")).id)
+    two = int((await chat.say("2", by="c", to="a_user_b")).id)
+    three = int((await chat.say("3", by="alice", to="user_x", group=True)).id)
+    four = int((await chat.say("4", by="x", to="group")).id)
+
+    async def found(conversation_id: str, uid: str | None = None, limit: int = 10) -> list[int]:
+        page = await chat.history.page(
+            chat.app, ALL, Window(limit), uid, conversation_id=conversation_id
+        )
+        return ids(page)
+
+    assert await found("a_user_b_user_c") == [one, two]
+    assert await found("a_user_b_user_c", limit=1) == [two]
+    assert await found("a_user_b_user_c", "a") == [one]
+    assert await found("a_user_b_user_c", "c") == [two]
+    assert await found("a_user_b_user_c", "alice") == []
+    assert await found("group_user_x") == [three, four]
+    assert await found("group_user_x", "alice") == [three]
+    assert await found("group_user_x", "x") == [four]
+    for nothing in ("", "group_", "group_none", "_user_", "a_user_nobody", "c_user_a"):
+        assert await found(nothing) == []
+
+
 async def test_deleted_messages_can_be_hidden_or_singled_out(chat: Chat) -> None:
     await chat.say("1", by="alice", to="bob")
     await chat.say("2", by="alice", to="bob")

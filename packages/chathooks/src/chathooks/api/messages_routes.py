@@ -9,6 +9,7 @@ from chathooks.api.routing import Answer, Call, Route
 from chathooks.chat.history import History, Shown, Window, parse_message_id
 from chathooks.chat.limits import (
     CATEGORY_CHARS_MAX,
+    CONVERSATION_ID_CHARS_MAX,
     MESSAGES_PER_PAGE_DEFAULT,
     MESSAGES_PER_PAGE_MAX,
 )
@@ -22,6 +23,7 @@ FILTER_VALUES_MAX = 25
 
 Kind = Annotated[str, msgspec.Meta(max_length=CATEGORY_CHARS_MAX)]
 Kinds = Annotated[tuple[Kind, ...], msgspec.Meta(max_length=FILTER_VALUES_MAX)]
+ConversationId = Annotated[str, msgspec.Meta(max_length=CONVERSATION_ID_CHARS_MAX)]
 Time = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=MESSAGES_PER_PAGE_MAX)]
 
@@ -91,6 +93,8 @@ class AppMessageQuery(
 
     receiver_type: Literal["user", "group"] | None = None
     sender: Id | None = None
+    conversation_id: ConversationId | None = None
+    """As messages show it; where it stands for several conversations, all that may be seen are listed."""
 
 
 class Place(msgspec.Struct, frozen=True, rename="camel"):
@@ -147,6 +151,9 @@ class MessageRoutes:
             window,
             call.on_behalf_of,
             sender=None if query.sender is None else query.sender.lower(),
+            conversation_id=(
+                None if query.conversation_id is None else query.conversation_id.lower()
+            ),
         )
         return Answer(found, _meta(window.limit, found))
 

@@ -329,6 +329,7 @@ class Groups:
             await tx.delete_group(app, place.group.key, now_s)
             payload = GroupDeleted(group=group_entity(place.group, online=True))
             await self._append(tx, app, "group_deleted", payload, guid)
+            await tx.purge_deleted_groups(MEMBERS_REMOVED_PER_BATCH)
 
         await self._store.write(delete)
 

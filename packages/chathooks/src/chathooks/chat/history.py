@@ -10,6 +10,7 @@ from typing import TypeAlias
 import msgspec
 
 from chathooks.chat.actors import actor_among, actor_of, place_of
+from chathooks.chat.conversations import places_of
 from chathooks.chat.limits import MESSAGE_ID_MAX
 from chathooks.chat.mentions import mentioned_uids
 from chathooks.chat.requests import NewContent
@@ -112,22 +113,34 @@ class History:
         on_behalf_of: str | None = None,
         *,
         sender: str | None = None,
+        conversation_id: str | None = None,
     ) -> list[Shown]:
-        """Messages of the app, or those that `on_behalf_of` may see; of `sender` alone if given.
+        """Messages of the app, or those that `on_behalf_of` may see; by id, ascending.
 
-        By id, ascending. Raises ERR_UID_NOT_FOUND.
+        Args:
+            app: key of the app.
+            only: what narrows the list.
+            window: which part of it.
+            on_behalf_of: uid of who looks.
+            sender: uid of the one whose messages are asked for.
+            conversation_id: display id of the conversation that is asked for.
+
+        Raises ERR_UID_NOT_FOUND.
         """
 
         async def query(tx: ChatTransaction) -> list[Shown]:
+            actor = await actor_of(tx, app, on_behalf_of)
             place = only
             if sender is not None:
                 author = (await actor_of(tx, app, sender)).user.key
-                alone = author if on_behalf_of is None else None
-                place = msgspec.structs.replace(place, sender=author, user=alone)
-            if on_behalf_of is not None:
-                viewer = await actor_of(tx, app, on_behalf_of)
-                place = msgspec.structs.replace(place, visible_to=viewer.user.key)
-            return await _page(tx, app, place, window)
+                place = msgspec.structs.replace(place, sender=author)
+            if conversation_id is not None:
+                places = await places_of(tx, app, conversation_id, actor, place)
+            elif not actor.is_app:
+                places = [msgspec.structs.replace(place, visible_to=actor.user.key)]
+            else:
+                places = [msgspec.structs.replace(place, user=place.sender)]
+            return await _page(tx, app, places, window)
 
         return await self._store.read(query)
 
@@ -152,7 +165,7 @@ class History:
             else:
                 viewer = actor_among(found, on_behalf_of).user
                 place = msgspec.structs.replace(only, pair=(viewer.key, user.key))
-            return await _page(tx, app, place, window)
+            return await _page(tx, app, [place], window)
 
         return await self._store.read(query)
 
@@ -171,7 +184,7 @@ class History:
             if not place.actor.is_app:
                 place.require_membership()
             in_group = msgspec.structs.replace(only, group=place.group.key)
-            return await _page(tx, app, in_group, window)
+            return await _page(tx, app, [in_group], window)
 
         return await self._store.read(query)
 
@@ -229,7 +242,9 @@ def _has_content(record: MessageRecord) -> bool:
     return record.category != "action" and record.deleted_at is None
 
 
-async def _page(tx: ChatTransaction, app: int, only: MessageFilter, window: Window) -> list[Shown]:
+async def _page(
+    tx: ChatTransaction, app: int, places: Sequence[MessageFilter], window: Window
+) -> list[Shown]:
     after, before = 0, MESSAGE_ID_MAX
     if window.message_id is not None:
         after, before = (window.message_id, before) if window.append else (after, window.message_id)
@@ -242,7 +257,11 @@ async def _page(tx: ChatTransaction, app: int, only: MessageFilter, window: Wind
         after = max(after, await tx.last_message_sent_by(app, window.from_timestamp - 1))
     if window.to_timestamp is not None:
         before = min(before, await tx.last_message_sent_by(app, window.to_timestamp) + 1)
-    records = await tx.list_messages(
-        app, only, after, before, window.limit, newest=not window.append
-    )
-    return await _views(tx, app, await _with_parties(tx, records))
+    newest = not window.append
+    found = {
+        record.id: record
+        for place in places
+        for record in await tx.list_messages(app, place, after, before, window.limit, newest=newest)
+    }
+    ids = sorted(found, reverse=newest)[: window.limit]
+    return await _views(tx, app, await _with_parties(tx, [found[key] for key in sorted(ids)]))

@@ -2,6 +2,7 @@
 
 ID_CHARS_MAX = 100
 """uid, guid, role."""
+CONVERSATION_ID_CHARS_MAX = 2 * ID_CHARS_MAX + len("_user_")
 NAME_CHARS_MAX = 100
 URL_CHARS_MAX = 3000
 """avatar, link, icon, attachments."""
