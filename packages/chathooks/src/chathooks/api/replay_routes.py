@@ -14,8 +14,8 @@ from chathooks.api.problems import bad_request
 from chathooks.api.routing import Answer, Call, Route
 from chathooks.delivery.log import DeliveryLog
 from chathooks.delivery.queue import ReplayFilter
-from chathooks.delivery.records import parse_delivery_id
-from chathooks.delivery.replay import ENDED_STATES, UNDELIVERED_STATES, Replay
+from chathooks.delivery.records import ENDED_STATES, parse_delivery_id
+from chathooks.delivery.replay import UNDELIVERED_STATES, Replay
 from chathooks.delivery.webhooks import Webhooks
 from chathooks.kernel.clock import Clock
 from chathooks.kernel.errors import ChathooksError

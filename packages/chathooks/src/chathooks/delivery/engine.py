@@ -28,14 +28,12 @@ from chathooks.delivery.claims import Claim, Moment, end_unsent, take_turn
 from chathooks.delivery.cycle import Cycle, EngineLimits
 from chathooks.delivery.fanout import Fanout, Step
 from chathooks.delivery.lanes import Lane, Lanes
-from chathooks.delivery.outcome import classify
-from chathooks.delivery.payload import Endpoint, build, prepare
-from chathooks.delivery.queue import Candidate, DeliveryTransaction, Settled, Sweep
+from chathooks.delivery.payload import Endpoint, prepare
+from chathooks.delivery.queue import DeliveryTransaction, Settled, Sweep
 from chathooks.delivery.recording import Ended, record, recover
-from chathooks.delivery.records import State
+from chathooks.delivery.records import ENDED_STATES, State
+from chathooks.delivery.sender import Sender
 from chathooks.egress.client import EgressClient
-from chathooks.egress.exchange import Exchange
-from chathooks.egress.failures import FailureKind
 from chathooks.egress.guard import TargetPolicy
 from chathooks.kernel import telemetry
 from chathooks.kernel.clock import Clock, Timer
@@ -53,9 +51,9 @@ ENDPOINTS_CACHED_MAX = 20_000
 STOP_MAX_S = 5.0
 """Bound on a graceful stop: attempts end within 2 s, their record takes one commit."""
 
-_MS_PER_S = 1000
-
 log = structlog.get_logger("delivery")
+
+_ENDED = {int(state): telemetry.DELIVERIES_ENDED.labels(state.shown) for state in ENDED_STATES}
 
 
 class Engine:
@@ -73,7 +71,7 @@ class Engine:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._client = client
+        self._sender = Sender(client, clock, timeout_s=limits.timeout_s, ended=self._on_ended)
         self._box = box
         self._targets = targets
         self._limits = limits
@@ -120,6 +118,9 @@ class Engine:
             subscription = subscriptions.lanes[lane]
             subscription.parked += entries
             self.lanes.due_at(self.lanes.of(subscription), due_at)
+            if entries and not subscription.enabled:
+                # Cut off after the lane's sweep had passed: nobody claims from a closed lane, so sweep again.
+                await tx.add_sweep(lane, None, subscription.next_number)
         for lane, held in await tx.lanes_held():
             subscriptions.lanes[lane].parked += held
         self._sweeps.extend(await tx.load_sweeps())
@@ -391,7 +392,7 @@ class Engine:
             self.lanes.ended(lane, 1)
             lane.claimed_first.discard(one.item.number)
             if settled.due_at is None:
-                telemetry.DELIVERIES_ENDED.labels(State(settled.state).shown).inc()
+                _ENDED[settled.state].inc()
         for subscription in cycle.recorded.parked:
             subscription.parked += 1
         for key, due_at in cycle.recorded.due:
@@ -404,7 +405,7 @@ class Engine:
         telemetry.EVENTS_FANNED_OUT.inc(step.entries)
         telemetry.DELIVERIES_CREATED.inc(sum(step.created.values()) + step.expired)
         if step.expired:
-            telemetry.DELIVERIES_ENDED.labels(State.EXPIRED.shown).inc(step.expired)
+            _ENDED[State.EXPIRED].inc(step.expired)
             log.warning("deliveries expired: a webhook's backlog is full", count=step.expired)
         self._sweeps.extend(step.sweeps)
         for subscription in step.changed:
@@ -420,7 +421,7 @@ class Engine:
         subscription.parked -= cycle.swept_parked
         subscription.cursor = max(subscription.cursor, cycle.swept_cursor)
         if cycle.swept:
-            telemetry.DELIVERIES_ENDED.labels(State.CANCELLED.shown).inc(len(cycle.swept))
+            _ENDED[State.CANCELLED].inc(len(cycle.swept))
         self._wake_lane(sweep.lane)
 
     def _apply_claim(self, claim: Claim) -> None:
@@ -429,7 +430,7 @@ class Engine:
         subscription.parked += claim.parked
         for settled in claim.ended:
             state = State(settled.state)
-            telemetry.DELIVERIES_ENDED.labels(state.shown).inc()
+            _ENDED[settled.state].inc()
             if state is State.EXPIRED:
                 log.warning(
                     "a delivery expired before its turn", lane=settled.lane, number=settled.number
@@ -447,42 +448,11 @@ class Engine:
         if claim.endpoint.open and has_room and subscription.cursor < subscription.next_number:
             self.lanes.want_turn(lane)
         for item in claim.items:
-            self._begin(subscription.lane, claim.endpoint, item)
+            self._sender.begin(subscription, claim.endpoint, item)
 
-    # -- attempts ----------------------------------------------------------------------------------------
-
-    def _begin(self, lane: int, endpoint: Endpoint, item: Candidate) -> None:
-        started_at = self._clock.wall_ms()
-        subscription = self.fanout.subscriptions.lanes[lane]
-        if item.attempt == 0:
-            lag_ms = started_at - item.created_at
-            telemetry.DELIVERY_LAG_SECONDS.observe(max(0, lag_ms) / _MS_PER_S)
-
-        def done(exchange: Exchange) -> None:
-            outcome = classify(exchange.status, exchange.failure)
-            if not item.replay:  # replays leave the health figures alone (§2)
-                telemetry.ATTEMPT_SECONDS.observe(exchange.duration_ms / _MS_PER_S)
-                telemetry.ATTEMPTS.labels(str(outcome.failure or "acknowledged")).inc()
-            self._ended.append(
-                Ended(
-                    subscription,
-                    endpoint,
-                    item,
-                    started_at,
-                    self._clock.steady_ms(),
-                    exchange,
-                    outcome,
-                )
-            )
-            self._ring()
-
-        if endpoint.target is None:
-            done(Exchange(failure=FailureKind.address_refused, detail=endpoint.refusal))
-            return
-        headers, body = build(endpoint, item, started_at)
-        self._client.send(
-            endpoint.target, headers, body, timeout_s=self._limits.timeout_s, done=done
-        )
+    def _on_ended(self, ended: Ended) -> None:
+        self._ended.append(ended)
+        self._ring()
 
     # -- for the supervisor and for tests ------------------------------------------------------------------------------
 

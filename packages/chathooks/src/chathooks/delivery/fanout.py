@@ -19,7 +19,7 @@ from chathooks.delivery.queue import DeliveryTransaction, FeedEntry, LaneRow, Ne
 from chathooks.delivery.records import State, WebhookChange
 
 FEED_ENTRIES_PER_STEP_MAX = 256
-DELIVERIES_PER_STEP_MAX = 1024
+DELIVERIES_PER_STEP_MAX = 256
 """A step ends with the entry that reaches it, so one step may exceed it by one entry's webhooks."""
 ALL_TRIGGERS = 0
 

@@ -30,6 +30,7 @@ class State(IntEnum):
 
 
 LIVE_STATES = frozenset({State.PENDING, State.IN_FLIGHT, State.RETRYING, State.HELD})
+ENDED_STATES = tuple(state for state in State if state not in LIVE_STATES)
 
 
 def delivery_id(lane: int, number: int) -> str:

@@ -14,7 +14,6 @@ from chathooks.kernel.errors import ChathooksError
 from chathooks.kernel.transactions import Store, Topic
 
 NUMBERS_PER_TRANSACTION = 1000
-ENDED_STATES = tuple(state for state in State if state not in LIVE_STATES)
 UNDELIVERED_STATES = (State.FAILED, State.EXPIRED)
 """What a replay of many takes when no states are named."""
 
