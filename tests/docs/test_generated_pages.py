@@ -1,0 +1,138 @@
+"""The generated reference pages are current, and everything that has a name is documented."""
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer.main
+
+from chathooks.api.problems import STATUS_BY_CODE
+from chathooks.app.build import _refuse_what_is_not_served
+from chathooks.app.settings import SETTINGS, load_settings
+from chathooks.cli.main import app
+from chathooks.kernel.errors import StartRefused
+from chathooks.kernel.telemetry import REGISTRY
+from chathooks_events.catalog import TRIGGERS
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+_CODE = re.compile(r"(?<![A-Z_])(?:AUTH_)?ERR_[A-Z][A-Z_]+")
+
+
+def _generator() -> ModuleType:
+    # By its path: a package called docs stands beside this file as well.
+    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+GENERATOR = _generator()
+
+
+@pytest.mark.parametrize("name", sorted(GENERATOR.PAGES))
+def test_a_generated_page_is_the_committed_one(name: str) -> None:
+    assert (REFERENCE / name).read_text("utf-8") == GENERATOR.PAGES[name](), "run: make docs"
+
+
+def test_the_generator_runs_as_a_module_and_leaves_current_pages_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "docs.generate"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == ""
+
+
+def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
+    page = (REFERENCE / "settings.md").read_text("utf-8")
+    for setting in SETTINGS:
+        row = re.search(rf"^\| `{setting.variable}` \|.*$", page, re.MULTILINE)
+        assert row is not None, setting.variable
+        assert setting.meaning in row[0]
+
+
+REFUSED = {
+    "database_url": "postgresql://db.example/chathooks",
+    "nats_url": "nats://nats.example:4222",
+    "media_url": "s3://bucket/prefix",
+    "role": "api",
+}
+
+
+def test_settings_that_the_page_calls_refused_are_refused() -> None:
+    said = {
+        name
+        for name, words in GENERATOR.RESERVED_SETTINGS.items()
+        if "refused at the start" in words
+    }
+    assert said == set(REFUSED)
+    for name, value in REFUSED.items():
+        with pytest.raises(StartRefused) as refused:
+            _refuse_what_is_not_served(load_settings({name: value}, {}))
+        assert list(refused.value.details) == [f"CHATHOOKS_{name.upper()}"]
+
+
+def test_every_metric_is_documented() -> None:
+    page = (REFERENCE / "metrics.md").read_text("utf-8")
+    families = list(REGISTRY.collect())
+    assert len(families) > 10
+    for family in families:
+        name = family.name + ("_total" if family.type == "counter" else "")
+        assert f"| `{name}` | {family.type} |" in page
+
+
+def test_every_trigger_is_documented() -> None:
+    headings = re.findall(
+        r"^### (\w+)$", (REFERENCE / "events.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert set(TRIGGERS) <= set(headings)
+
+
+def test_every_command_and_option_is_documented() -> None:
+    page = (REFERENCE / "cli.md").read_text("utf-8")
+    group: Any = typer.main.get_command(app)
+    for name, command in group.commands.items():
+        assert f"\n## chathooks {name}\n" in page
+        section = page.split(f"\n## chathooks {name}\n")[1].split("\n## ")[0]
+        for option in command.params:
+            assert all(f"`{flag}`" in section for flag in option.opts)
+
+
+def _codes_in_the_source() -> Iterator[tuple[str, Path]]:
+    for path in (ROOT / "packages").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+                text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+                for code in _CODE.findall(text):
+                    yield code, path
+
+
+def test_every_error_code_is_documented() -> None:
+    pages = "".join(path.read_text("utf-8") for path in REFERENCE.glob("*errors.md"))
+    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", pages, re.MULTILINE))
+    used = dict(_codes_in_the_source())
+    assert set(STATUS_BY_CODE) <= set(used)
+    missing = {code: path.name for code, path in used.items() if code not in documented}
+    assert missing == {}
+
+
+def test_no_documented_error_code_is_made_up() -> None:
+    used = {code for code, _ in _codes_in_the_source()}
+    named = {
+        code
+        for path in ROOT.glob("docs/**/*.md")
+        for code in _CODE.findall(path.read_text("utf-8"))
+    }
+    assert named - used == set()
