@@ -8,7 +8,7 @@ import asyncio
 import importlib
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import msgspec
 import uvloop
@@ -91,16 +91,11 @@ class Window:
             profile=text,
         )
 
-    async def measure(self, finished: Awaitable[object] | None = None) -> Counted:
-        """Warm up, then count for the spec's seconds or until `finished`."""
+    async def measure(self) -> Counted:
+        """Warm up, then count for the spec's seconds."""
         await asyncio.sleep(self._spec.warm_seconds)
         self.begin()
-        if finished is None:
-            await asyncio.sleep(self._spec.seconds)
-        else:
-            task = asyncio.ensure_future(finished)
-            await asyncio.wait((task,), timeout=self._spec.seconds)
-            task.cancel()
+        await asyncio.sleep(self._spec.seconds)
         return self.end()
 
 
