@@ -82,6 +82,7 @@ def test_the_walk_through_delivers_the_message_and_shows_it_in_the_log(tmp_path:
         _running([sys.executable, "-c", endpoint], tmp_path) as receiver,
     ):
         _line_with(server, "Chathooks serves")
+        listens = f"until (exec 3<>/dev/tcp/127.0.0.1/{endpoint_port}) 2>/dev/null; do :; done"
         # The log is asked until the delivery has ended: it goes out after the call was answered.
         ask = log.strip()
         wait = (
