@@ -48,6 +48,9 @@ SWEEP_NUMBERS_PER_CYCLE = 2_000
 STORE_RETRY_MS = 500
 """Pause after a cycle that the store could not keep."""
 ENDPOINTS_CACHED_MAX = 20_000
+BUSY_ENDED_MIN = 16
+"""A cycle that records so many attempts is followed by a pause, so that the next one records more per commit."""
+BUSY_PACE_S = 0.002
 STOP_MAX_S = 5.0
 """Bound on a graceful stop: attempts end within 2 s, their record takes one commit."""
 
@@ -88,6 +91,7 @@ class Engine:
         self._paused = False
         self._stopping = False
         self._gave_up = False
+        self._busy = False
         self._quiet = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -193,6 +197,8 @@ class Engine:
             if self._gave_up:
                 return
             if not self._paused or self._stopping:
+                if self._busy:
+                    await asyncio.sleep(BUSY_PACE_S)
                 await self._cycle()
 
     def _has_work(self) -> bool:
@@ -232,6 +238,7 @@ class Engine:
             return
         for _ in ended:
             self._ended.popleft()
+        self._busy = len(ended) >= BUSY_ENDED_MIN
         self._apply(cycle)
 
     def _watch_due(self) -> None:

@@ -218,7 +218,9 @@ class DeliveryTransaction(Notifying, Protocol):
         """(entries after `position`, commit time in unix ms of the first)."""
 
     async def prune_deliveries(self, lane: int, before_ms: int, limit: int) -> int: ...
-    async def prune_feed(self, before_ms: int, below: int, limit: int) -> int: ...
+    async def prune_feed(self, before_ms: int, below: int, limit: int) -> int:
+        """Prune entries from the front, up to the first that is younger or not below; readers rely on it."""
+
     async def oldest_kept_position(self) -> int | None:
         """Lowest feed position that a kept delivery points to."""
 

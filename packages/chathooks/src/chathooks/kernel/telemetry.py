@@ -1,18 +1,53 @@
 """Metrics, by name. Each is documented in docs/reference/metrics.md."""
 
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import accumulate
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client does not type it
 
 REGISTRY = CollectorRegistry()
 
+
+class LoopHistogram(Collector):
+    """A histogram that only the event loop's thread observes: no lock, and one addition instead of one per bucket.
+
+    prometheus-client's own takes about ten times as long, which the hot path feels.
+    """
+
+    def __init__(self, name: str, documentation: str, buckets: tuple[float, ...]) -> None:
+        """Register a histogram with upper bounds `buckets`, in ascending order."""
+        self._name = name
+        self._documentation = documentation
+        self._bounds = buckets
+        self._counts = [0] * (len(buckets) + 1)
+        self._sum = 0.0
+        REGISTRY.register(self)
+
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """What a scrape gets."""
+        names = [*(str(bound) for bound in self._bounds), "+Inf"]
+        buckets = list(zip(names, accumulate(self._counts), strict=True))
+        yield HistogramMetricFamily(
+            self._name, self._documentation, buckets=buckets, sum_value=self._sum
+        )
+
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 2.5, 5.0)
 
-STORE_BATCH_COMMANDS = Histogram(
+STORE_BATCH_COMMANDS = LoopHistogram(
     "chathooks_store_batch_commands",
     "Commands per committed batch",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
-    registry=REGISTRY,
 )
 STORE_COMMIT_SECONDS = Histogram(
     "chathooks_store_commit_seconds",
@@ -26,11 +61,10 @@ HTTP_REQUESTS = Counter(
     ["method", "status"],
     registry=REGISTRY,
 )
-HTTP_SECONDS = Histogram(
+HTTP_SECONDS = LoopHistogram(
     "chathooks_http_request_seconds",
     "Time to answer API requests",
     buckets=_SECONDS,
-    registry=REGISTRY,
 )
 EVENTS_FANNED_OUT = Counter(
     "chathooks_events_fanned_out_total", "Events read from the feed by fan-out", registry=REGISTRY
@@ -47,14 +81,15 @@ DELIVERIES_ENDED = Counter(
 ATTEMPTS = Counter(
     "chathooks_attempts_total", "Attempts by outcome", ["outcome"], registry=REGISTRY
 )
-ATTEMPT_SECONDS = Histogram(
-    "chathooks_attempt_seconds", "Duration of attempts", buckets=_SECONDS, registry=REGISTRY
+ATTEMPT_SECONDS = LoopHistogram(
+    "chathooks_attempt_seconds",
+    "Duration of attempts",
+    buckets=_SECONDS,
 )
-DELIVERY_LAG_SECONDS = Histogram(
+DELIVERY_LAG_SECONDS = LoopHistogram(
     "chathooks_delivery_lag_seconds",
     "From an event's commit to the start of its first attempt",
     buckets=(*_SECONDS, 10.0, 30.0, 60.0, 300.0, 3600.0),
-    registry=REGISTRY,
 )
 ATTEMPTS_IN_FLIGHT = Gauge("chathooks_attempts_in_flight", "Attempts in flight", registry=REGISTRY)
 OUTBOX_AGE_SECONDS = Gauge(
