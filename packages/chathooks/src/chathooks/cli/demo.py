@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -13,13 +13,23 @@ from rich.console import Console
 
 from chathooks.app.logs import configure_logs
 from chathooks.cli.failures import EXIT_FAILED
-from chathooks.demo.run import Demo
-from chathooks.demo.screen import LiveScreen, PlainScreen
-from chathooks.demo.stage import DemoOptions
+
+if TYPE_CHECKING:
+    from chathooks.demo.run import Demo
+    from chathooks.demo.stage import DemoOptions
 
 
-async def run(demo: Demo) -> None:
-    """Perform until the end, SIGINT or SIGTERM; the first signal starts the cleaning up, further ones change nothing."""
+def _writable(path: Path | None) -> Path | None:
+    if path is not None:
+        try:
+            path.open("ab").close()
+        except OSError as error:
+            raise typer.BadParameter(f"{path} cannot be written: {error.strerror}.") from None
+    return path
+
+
+async def run(demo: "Demo") -> None:
+    """Perform until the end, SIGINT, SIGTERM or SIGHUP; the first signal starts the cleaning up, further ones change nothing."""
     loop = asyncio.get_running_loop()
     performance = asyncio.create_task(demo.perform())
     stopping = False
@@ -30,13 +40,37 @@ async def run(demo: Demo) -> None:
             stopping = True
             performance.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop)
     try:
         await performance
     except asyncio.CancelledError:
         if not stopping:
             raise
+
+
+def _perform(options: "DemoOptions", *, json: bool) -> bool:
+    """Show the demo; answers whether all is in order, which an interrupted `--once` is not."""
+    from chathooks.demo.run import Demo
+    from chathooks.demo.screen import LiveScreen, PlainScreen
+
+    configure_logs("error")
+    console = Console(stderr=json)
+    plain = PlainScreen(console)
+    performed = Demo(options, LiveScreen(console) if console.is_terminal else plain, plain)
+    uvloop.run(run(performed))
+    summary = performed.summary
+    kept = options.data_dir
+    left = "everything was cleaned up" if kept is None else f"the store is kept in {kept}"
+    if summary is None:
+        plain.say(f"\nStopped before every delivery had ended; {left}.")
+    elif kept is not None or not options.once:
+        plain.say(f"\nStopped; {left}.")
+    if json and summary is not None:
+        sys.stdout.write(
+            msgspec.json.format(msgspec.json.encode(summary), indent=2).decode() + "\n"
+        )
+    return not options.once or (summary is not None and summary.ok)
 
 
 def demo(
@@ -63,7 +97,8 @@ def demo(
         str, typer.Option(help="Seconds before the second and the third attempt.")
     ] = "10,30",
     picture: Annotated[
-        Path | None, typer.Option(help="Write the last table to this file as SVG.")
+        Path | None,
+        typer.Option(help="Write the last table to this file as SVG.", callback=_writable),
     ] = None,
 ) -> None:
     """Start a server and an HTTPS endpoint, play a conversation, and watch its events being delivered.
@@ -79,10 +114,9 @@ def demo(
 
       chathooks demo --port 9000 --data-dir ./demo-data
     """
-    configure_logs("error")
-    console = Console(stderr=json)
-    plain = PlainScreen(console)
-    screen = LiveScreen(console) if console.is_terminal else plain
+    # Imported here, so that `chathooks serve` does not carry it.
+    from chathooks.demo.stage import DemoOptions
+
     options = DemoOptions(
         port=port,
         data_dir=data_dir,
@@ -91,16 +125,5 @@ def demo(
         retry_schedule=retry_schedule,
         picture=picture,
     )
-    performed = Demo(options, screen, plain)
-    uvloop.run(run(performed))
-    summary = performed.summary
-    if summary is None:
-        plain.say("\nStopped before every delivery had ended; everything was cleaned up.")
-    elif not once:
-        plain.say("\nStopped; everything was cleaned up.")
-    if json and summary is not None:
-        sys.stdout.write(
-            msgspec.json.format(msgspec.json.encode(summary), indent=2).decode() + "\n"
-        )
-    if once and (summary is None or not summary.ok):
+    if not _perform(options, json=json):
         raise typer.Exit(EXIT_FAILED)

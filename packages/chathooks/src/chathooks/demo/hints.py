@@ -36,6 +36,8 @@ def curl(
     on_behalf_of: str | None = None,
 ) -> str:
     """A curl command, over several lines, for a call below `/v3`; POST where there is a body or `method` says so."""
+    # Answers are one line of JSON; what is read by a person is laid out.
+    end = " | python3 -m json.tool" if body is None and method is None else ""
     parts = [f"curl -sS {f'-X {method} ' if method else ''}'{url}/v3{path}'"]
     parts.append(f"-H 'apikey: {api_key}'")
     if on_behalf_of is not None:
@@ -43,7 +45,7 @@ def curl(
     if body is not None:
         parts.append("-H 'Content-Type: application/json'")
         parts.append(f"-d {_quoted(body)}")
-    return " \\\n    ".join(parts)
+    return " \\\n    ".join(parts) + end
 
 
 def next_steps(url: str, api_key: str, retried: str | None, webhook: str) -> list[tuple[str, str]]:

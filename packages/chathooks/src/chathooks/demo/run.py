@@ -145,7 +145,9 @@ class Demo:
             say(f"\n[green]{what}[/]")
             self._afterwards.command(command)
         say(f"\n[green]Read about every call[/]\n  {stage.url}/docs")
-        say("\nThe server stays up; [bold]Ctrl-C[/] ends it and removes what the demo made.\n")
+        say("\n[green]Write an endpoint of your own[/]\n  docs/tutorial/first-webhook.md")
+        removes = " and removes what the demo made" if self._options.data_dir is None else ""
+        say(f"\nThe server stays up; [bold]Ctrl-C[/] ends it{removes}.\n")
 
     async def _stay(self, watch: LogWatch, stage: Stage) -> None:
         while True:

@@ -16,7 +16,7 @@ from chathooks.demo.table import View, line, render
 PICTURE_COLUMNS = 120
 PICTURE_LINES = 27
 
-_FONT_FACES = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)
+_FOREIGN = re.compile(r"@font-face \{\{.*?\}\}\s*|<!--.*?-->\s*", re.DOTALL)
 
 
 class Screen(Protocol):
@@ -109,6 +109,6 @@ def save_picture(view: View, path: Path) -> None:
         color_system="truecolor",
     )
     console.print(render(view, PICTURE_COLUMNS, PICTURE_LINES))
-    template = _FONT_FACES.sub("", CONSOLE_SVG_FORMAT)
+    template = _FOREIGN.sub("", CONSOLE_SVG_FORMAT)
     picture = console.export_svg(title="make demo", code_format=template, unique_id="demo")
     path.write_text(picture, "utf-8")

@@ -68,7 +68,8 @@ def _free(port: int) -> bool:
 
 def _new_data_dir(data_dir: Path) -> Path:
     try:
-        taken = data_dir.exists() and any(data_dir.iterdir())
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        taken = any(data_dir.iterdir())
     except OSError as error:
         raise StartRefused(
             "ERR_DEMO_DATA_DIR", f"{data_dir} cannot be used: {error.strerror}."

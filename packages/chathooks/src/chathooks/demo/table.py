@@ -14,6 +14,8 @@ from chathooks.demo.client import Attempt, Delivery
 
 WIDE_COLUMNS_MIN = 112
 """Columns from which on the table has room for the exact time and the last answer."""
+ROOMY_COLUMNS_MIN = 120
+"""Columns from which on there are wider gaps."""
 STORY_LINES_MAX = 3
 ROWS_MIN = 3
 
@@ -137,8 +139,12 @@ def _story(view: View, lines: int) -> list[Text]:
     return texts + [Text()] * (lines - len(texts))
 
 
-def _table(wide: bool) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, expand=True, show_edge=False)
+def _table(width: int) -> Table:
+    wide = width >= WIDE_COLUMNS_MIN
+    gap = 1 if width >= ROOMY_COLUMNS_MIN else 0
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False, expand=True, show_edge=False
+    )
     table.add_column("time", style="dim", no_wrap=True)
     table.add_column("trigger", no_wrap=True, min_width=26)
     table.add_column("webhook", no_wrap=True, style="blue", min_width=14)
@@ -157,7 +163,7 @@ def render(view: View, width: int, height: int) -> RenderableType:
     story_lines = STORY_LINES_MAX if height >= 30 else 1
     # Title, totals and hint, the table's head with its line, two empty lines, the cursor's line and one above.
     rows = max(ROWS_MIN, height - story_lines - 9)
-    table = _table(wide)
+    table = _table(width)
     newest = sorted(
         view.deliveries,
         key=lambda item: (item.state == "retrying", item.changed_at, item.number),
