@@ -13,6 +13,7 @@ from chathooks.adapters.sqlite.store import SqliteStore
 from chathooks.api.groups_routes import GroupRoutes
 from chathooks.api.members_routes import MemberRoutes
 from chathooks.api.messages_routes import MessageRoutes
+from chathooks.api.reactions_routes import ReactionRoutes
 from chathooks.api.routing import Route
 from chathooks.api.users_routes import UserRoutes
 from chathooks.apps.bootstrap import Given, bootstrap
@@ -20,7 +21,9 @@ from chathooks.chat.groups import Groups
 from chathooks.chat.history import History
 from chathooks.chat.members import Members
 from chathooks.chat.messages import Messages
+from chathooks.chat.reactions import Reactions
 from chathooks.chat.requests import MemberUids, NewContent, NewGroup, NewUser, SendMessage
+from chathooks.chat.upkeep import Upkeep
 from chathooks.chat.users import Users
 from chathooks.events.outbox import Outbox
 from chathooks.kernel.clock import MS_PER_S, Clock, ManualClock, SystemClock
@@ -59,6 +62,8 @@ class Chat:
     members: Members
     messages: Messages
     history: History
+    reactions: Reactions
+    upkeep: Upkeep
 
     @property
     def now_s(self) -> int:
@@ -138,16 +143,20 @@ async def open_chat(tmp_path: Path) -> AsyncIterator[Chat]:
         given = Given(app_id="app1")
         await bootstrap(store, random=system_random, now_ms=clock.wall_ms(), given=given)
         outbox = Outbox(clock, EventIds(clock.wall_ms, system_random))
+        groups = Groups(store, outbox, clock, seeded_random)
+        reactions = Reactions(store, outbox, clock)
         yield Chat(
             path=path,
             store=store,
             clock=clock,
             app=1,
             users=Users(store, clock, seeded_random),
-            groups=Groups(store, outbox, clock, seeded_random),
+            groups=groups,
             members=Members(store, outbox, clock),
             messages=Messages(store, outbox, clock),
             history=History(store),
+            reactions=reactions,
+            upkeep=Upkeep(groups, reactions),
         )
     finally:
         await store.close()
@@ -166,4 +175,5 @@ def chat_routes(
         *GroupRoutes(Groups(store, outbox, clock, random)).routes(),
         *MemberRoutes(Members(store, outbox, clock)).routes(),
         *MessageRoutes(Messages(store, outbox, clock), History(store)).routes(),
+        *ReactionRoutes(Reactions(store, outbox, clock)).routes(),
     ]

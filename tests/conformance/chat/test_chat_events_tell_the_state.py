@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from chathooks.adapters.sqlite.transaction import SqliteTransaction
+from chathooks.chat.reactions import ReactionWindow
 from chathooks.chat.requests import (
     GroupChange,
     MemberUids,
@@ -236,6 +237,28 @@ async def test_group_member_scope_changed_carries_both_scopes(chat: Chat) -> Non
     }
 
 
+async def test_reactions_carry_who_reacted_how_to_which_message(chat: Chat) -> None:
+    sent = await chat.say("hi", by="alice", to="bob")
+    (added,), _ = await last_events(chat, chat.reactions.add(chat.app, sent.id, "👍", "bob"))
+    assert (added.trigger, added.stream) == ("message_reaction_added", "user/alice/bob")
+    (listed,) = await chat.reactions.page(chat.app, sent.id, ReactionWindow(10))
+    assert added.data == {"reaction": plain(listed)}
+    assert added.data["reaction"]["messageId"] == sent.id
+    assert added.data["reaction"]["reactedBy"]["uid"] == "bob"
+    (removed,), _ = await last_events(chat, chat.reactions.remove(chat.app, sent.id, "👍", "bob"))
+    assert (removed.trigger, removed.data) == ("message_reaction_removed", added.data)
+    assert await chat.reactions.page(chat.app, sent.id, ReactionWindow(10)) == []
+
+
+async def test_message_edited_carries_the_reactions_too(chat: Chat) -> None:
+    sent = await chat.say("hi", by="alice", to="bob")
+    await chat.reactions.add(chat.app, sent.id, "👍", "bob")
+    change = MessageChange(data=NewContent(text="bye"))
+    (event,), _ = await last_events(chat, chat.messages.edit(chat.app, sent.id, change, "alice"))
+    assert event.data["message"] == plain(await chat.history.get(chat.app, sent.id))
+    assert event.data["message"]["data"]["reactions"] == [{"reaction": "👍", "count": 1}]
+
+
 async def test_a_groups_events_are_numbered_without_gap_whatever_they_tell(chat: Chat) -> None:
     await chat.add_group("g", owner="alice", participants=["bob"])
     await chat.say("<@uid:alice>", by="bob", to="g", group=True)
@@ -283,6 +306,14 @@ async def _change_scope(chat: Chat) -> Any:
     return await chat.members.change_scope(chat.app, "g", "bob", "admin")
 
 
+async def _react(chat: Chat) -> Any:
+    return await chat.reactions.add(chat.app, "1", "y", "bob")
+
+
+async def _take_back(chat: Chat) -> Any:
+    return await chat.reactions.remove(chat.app, "1", "x", "bob")
+
+
 COMMANDS: list[Command] = [
     _send,
     _edit,
@@ -293,12 +324,16 @@ COMMANDS: list[Command] = [
     _add_members,
     _kick,
     _change_scope,
+    _react,
+    _take_back,
 ]
 STATE = (
     "SELECT * FROM users",
     "SELECT * FROM chat_groups",
     "SELECT * FROM members",
     "SELECT * FROM messages",
+    "SELECT * FROM reactions",
+    "SELECT * FROM reaction_counts",
     "SELECT * FROM chat_counters",
     "SELECT * FROM streams",
     "SELECT * FROM feed",
@@ -310,6 +345,7 @@ async def test_a_rollback_leaves_neither_rows_nor_events(
     chat: Chat, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await chat.say("hello", by="alice", to="bob")
+    await chat.reactions.add(chat.app, "1", "x", "bob")
     await chat.add_group("g", owner="alice", participants=["bob"])
     before = [chat.sql(statement) for statement in STATE]
     append = SqliteTransaction.append_to_feed

@@ -12,9 +12,11 @@ from chathooks import __version__
 from chathooks.adapters.sqlite.store import SqliteStore
 from chathooks.api.build import build_api
 from chathooks.api.deliveries_routes import DeliveryRoutes
+from chathooks.api.events_routes import EventRoutes
 from chathooks.api.groups_routes import GroupRoutes
 from chathooks.api.members_routes import MemberRoutes
 from chathooks.api.messages_routes import MessageRoutes
+from chathooks.api.reactions_routes import ReactionRoutes
 from chathooks.api.replay_routes import ReplayRoutes
 from chathooks.api.routing import Route
 from chathooks.api.server import ApiServer, Listen
@@ -30,6 +32,8 @@ from chathooks.chat.groups import Groups
 from chathooks.chat.history import History
 from chathooks.chat.members import Members
 from chathooks.chat.messages import Messages
+from chathooks.chat.reactions import Reactions
+from chathooks.chat.upkeep import UPKEEP_EVERY_S, Upkeep
 from chathooks.chat.users import Users
 from chathooks.delivery.cycle import EngineLimits
 from chathooks.delivery.engine import Engine
@@ -42,6 +46,7 @@ from chathooks.delivery.webhooks import Webhooks
 from chathooks.egress.client import EgressClient
 from chathooks.egress.guard import TargetPolicy
 from chathooks.egress.resolver import Resolver
+from chathooks.events.feed import Feed
 from chathooks.events.outbox import Outbox
 from chathooks.kernel.clock import Clock
 from chathooks.kernel.errors import StartRefused, StoreUnavailable
@@ -72,6 +77,7 @@ class Runtime:
     listen: Listen
     retention: Retention
     supervision: Supervision
+    upkeep: Upkeep
     credentials: Credentials | None
     """The keys of the app that this start made; None where the store had one."""
     server: ApiServer | None = None
@@ -90,6 +96,7 @@ class Runtime:
         self._periodic = [
             asyncio.create_task(_every(self.clock, OBSERVE_EVERY_S, self.supervision.observe)),
             asyncio.create_task(_every(self.clock, PRUNE_EVERY_S, self.retention.prune)),
+            asyncio.create_task(_every(self.clock, UPKEEP_EVERY_S, self.upkeep.round)),
         ]
 
     async def stop(self) -> None:
@@ -213,6 +220,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
             *chat_routes(store, outbox, clock, random),
             *WebhookRoutes(webhooks).routes(),
             *TriggerRoutes().routes(),
+            *EventRoutes(Feed(store)).routes(),
             *DeliveryRoutes(deliveries).routes(),
             *ReplayRoutes(Replay(store, clock), deliveries, webhooks, clock).routes(),
         ],
@@ -230,6 +238,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         listen=_listen(settings),
         retention=Retention(store, clock, settings.retention_days),
         supervision=Supervision(store, clock, engine),
+        upkeep=chat_upkeep(store, outbox, clock, random),
         credentials=credentials,
     )
 
@@ -243,7 +252,13 @@ def chat_routes(
         *UserRoutes(Users(store, clock, random)).routes(),
         *GroupRoutes(Groups(store, outbox, clock, random)).routes(),
         *MemberRoutes(Members(store, outbox, clock)).routes(),
+        *ReactionRoutes(Reactions(store, outbox, clock)).routes(),
     )
+
+
+def chat_upkeep(store: SqliteStore, outbox: Outbox, clock: Clock, random: RandomBytes) -> Upkeep:
+    """What the chat core leaves for later."""
+    return Upkeep(Groups(store, outbox, clock, random), Reactions(store, outbox, clock))
 
 
 def _engine_limits(settings: Settings) -> EngineLimits:

@@ -9,10 +9,11 @@ from typing import TypeAlias
 
 import msgspec
 
-from chathooks.chat.actors import actor_among, actor_of, place_of
+from chathooks.chat.actors import Actor, actor_among, actor_of, place_of
 from chathooks.chat.conversations import places_of
 from chathooks.chat.limits import MESSAGE_ID_MAX
 from chathooks.chat.mentions import mentioned_uids
+from chathooks.chat.permissions import not_joined
 from chathooks.chat.requests import NewContent
 from chathooks.chat.store import (
     ChatTransaction,
@@ -101,7 +102,7 @@ class History:
 
         async def get(tx: ChatTransaction) -> Shown:
             parties = await find_message(tx, app, message_id)
-            return (await _views(tx, app, [parties]))[0]
+            return (await views_of(tx, app, [parties]))[0]
 
         return await self._store.read(get)
 
@@ -140,7 +141,8 @@ class History:
                 places = [msgspec.structs.replace(place, visible_to=actor.user.key)]
             else:
                 places = [msgspec.structs.replace(place, user=place.sender)]
-            return await _page(tx, app, places, window)
+            viewer = None if actor.is_app else actor.user.key
+            return await _page(tx, app, places, window, viewer)
 
         return await self._store.read(query)
 
@@ -160,12 +162,13 @@ class History:
         async def query(tx: ChatTransaction) -> list[Shown]:
             found = await tx.users_by_uid(app, [uid, on_behalf_of or uid])
             user = actor_among(found, uid).user
+            viewer = None
             if on_behalf_of is None:
                 place = msgspec.structs.replace(only, user=user.key)
             else:
-                viewer = actor_among(found, on_behalf_of).user
-                place = msgspec.structs.replace(only, pair=(viewer.key, user.key))
-            return await _page(tx, app, [place], window)
+                viewer = actor_among(found, on_behalf_of).user.key
+                place = msgspec.structs.replace(only, pair=(viewer, user.key))
+            return await _page(tx, app, [place], window, viewer)
 
         return await self._store.read(query)
 
@@ -184,7 +187,8 @@ class History:
             if not place.actor.is_app:
                 place.require_membership()
             in_group = msgspec.structs.replace(only, group=place.group.key)
-            return await _page(tx, app, [in_group], window)
+            viewer = None if place.actor.is_app else place.actor.user.key
+            return await _page(tx, app, [in_group], window, viewer)
 
         return await self._store.read(query)
 
@@ -218,8 +222,27 @@ async def _with_parties(tx: ChatTransaction, records: Sequence[MessageRecord]) -
     return found
 
 
-async def _views(tx: ChatTransaction, app: int, found: Sequence[Parties]) -> list[Shown]:
-    """What is shown of the messages, with the users that they mention as they are now."""
+async def require_party(tx: ChatTransaction, actor: Actor, parties: Parties) -> None:
+    """Raises ERR_GROUP_NOT_JOINED or ERR_MESSAGE_NO_ACCESS where the actor may not see the message."""
+    if actor.is_app:
+        return
+    receiver = parties.receiver
+    if isinstance(receiver, GroupRecord):
+        if not await tx.members(receiver.key, (actor.user.key,)):
+            raise not_joined(actor.uid, receiver.guid)
+    elif actor.uid not in (parties.sender.uid, receiver.uid):
+        raise ChathooksError(
+            "ERR_MESSAGE_NO_ACCESS", f"{actor.uid} neither sent nor got this message."
+        )
+
+
+async def views_of(
+    tx: ChatTransaction, app: int, found: Sequence[Parties], viewer: int | None = None
+) -> list[Shown]:
+    """What is shown of the messages, with reactions and the users that they mention as they are now.
+
+    `viewer` is the key of the user who looks, None for the app.
+    """
     contents = [
         decode_content(parties.record.content) if _has_content(parties.record) else None
         for parties in found
@@ -227,11 +250,16 @@ async def _views(tx: ChatTransaction, app: int, found: Sequence[Parties]) -> lis
     mentions = [[] if content is None else mentioned_uids(content.text) for content in contents]
     uids = {uid for each in mentions for uid in each}
     users = await tx.users_by_uid(app, uids) if uids else {}
+    reactions = await tx.reaction_counts([parties.record.id for parties in found], viewer)
     return [
         shown_message(
             parties.record,
             message_view(
-                parties.record, parties.sender, parties.receiver, mentioned_users(users, each)
+                parties.record,
+                parties.sender,
+                parties.receiver,
+                mentioned_users(users, each),
+                reactions=reactions.get(parties.record.id),
             ),
         )
         for parties, each in zip(found, mentions, strict=True)
@@ -243,7 +271,11 @@ def _has_content(record: MessageRecord) -> bool:
 
 
 async def _page(
-    tx: ChatTransaction, app: int, places: Sequence[MessageFilter], window: Window
+    tx: ChatTransaction,
+    app: int,
+    places: Sequence[MessageFilter],
+    window: Window,
+    viewer: int | None,
 ) -> list[Shown]:
     after, before = 0, MESSAGE_ID_MAX
     if window.message_id is not None:
@@ -264,4 +296,5 @@ async def _page(
         for record in await tx.list_messages(app, place, after, before, window.limit, newest=newest)
     }
     ids = sorted(found, reverse=newest)[: window.limit]
-    return await _views(tx, app, await _with_parties(tx, [found[key] for key in sorted(ids)]))
+    shown = await _with_parties(tx, [found[key] for key in sorted(ids)])
+    return await views_of(tx, app, shown, viewer)

@@ -32,6 +32,12 @@ MESSAGES_PER_PAGE_DEFAULT = 10
 MESSAGES_PER_PAGE_MAX = 1_000
 MESSAGE_ID_MAX = 2**63 - 1
 
+REACTION_CHARS_MAX = 100
+REACTIONS_PER_MESSAGE_MAX = 100
+"""Different reactions that one message may have; keeps every view of it bounded."""
+REACTIONS_PER_PAGE_DEFAULT = 100
+REACTIONS_PER_PAGE_MAX = 1_000
+
 FILTERED_TOTAL_MAX = 10_000
 """A filtered list is counted up to here, so that no request counts a whole table."""
 MEMBERS_REMOVED_PER_BATCH = 1_000

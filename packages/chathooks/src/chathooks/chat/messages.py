@@ -182,7 +182,10 @@ class Messages:
             uids = _mentions(content.text)
             mentioned = mentioned_users(await tx.users_by_uid(app, uids), uids) if uids else None
             await tx.update_message(record)
-            message = message_view(record, parties.sender, parties.receiver, mentioned, content)
+            reactions = (await tx.reaction_counts((record.id,))).get(record.id)
+            message = message_view(
+                record, parties.sender, parties.receiver, mentioned, content, reactions
+            )
             await self._outbox.append(
                 tx,
                 app=app,

@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from chathooks.events.outbox import OutboxTransaction
-from chathooks_events.entities import GroupType, Scope
+from chathooks_events.entities import GroupType, ReactionCount, Scope
 
 
 class UserRecord(msgspec.Struct, frozen=True, gc=False):
@@ -98,6 +98,16 @@ class NewMessage(msgspec.Struct, frozen=True, gc=False):
     content: str
     tags: str | None
     sent_at: int
+
+
+class ReactionRecord(msgspec.Struct, frozen=True, gc=False):
+    """A user's reaction to a message. `reacted_at` is in unix seconds."""
+
+    key: int
+    message: int
+    user: int
+    reaction: str
+    reacted_at: int
 
 
 class UserFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -262,7 +272,49 @@ class MessageTransaction(Protocol):
         """Messages with `after` < id < `before`, the `limit` newest or oldest of them; by id, ascending."""
 
 
+class ReactionTransaction(Protocol):
+    """Reactions to messages."""
+
+    async def add_reaction(
+        self, message: int, user: int, reaction: str, reacted_at: int
+    ) -> ReactionRecord | None:
+        """Insert; None where the user reacted so already."""
+
+    async def remove_reaction(
+        self, message: int, user: int, reaction: str
+    ) -> ReactionRecord | None:
+        """Delete; answers what was deleted, None where there was nothing."""
+
+    async def count_other_reactions(self, message: int, reaction: str) -> int:
+        """How many different reactions besides `reaction` the message has."""
+
+    async def reaction_counts(
+        self, messages: Collection[int], viewer: int | None = None
+    ) -> dict[int, list[ReactionCount]]:
+        """What stands under `data.reactions`, by message; `viewer` adds `reactedByMe`."""
+
+    async def list_reactions(
+        self,
+        message: int,
+        reaction: str | None,
+        after: int,
+        before: int,
+        limit: int,
+        *,
+        newest: bool,
+    ) -> list[ReactionRecord]:
+        """Those with `after` < key < `before`, the `limit` newest or oldest of them; by key, ascending."""
+
+    async def purge_reactions(self, rows_max: int) -> int:
+        """Take away reactions of messages that are gone; answers how many rows went."""
+
+
 class ChatTransaction(
-    OutboxTransaction, UserTransaction, GroupTransaction, MessageTransaction, Protocol
+    OutboxTransaction,
+    UserTransaction,
+    GroupTransaction,
+    MessageTransaction,
+    ReactionTransaction,
+    Protocol,
 ):
     """A transaction for chat's commands: state and events are committed together."""

@@ -16,6 +16,7 @@ from chathooks_events.entities import (
     MemberWithNewScope,
     Message,
     MessageData,
+    ReactionCount,
     Scope,
     User,
     UserEntity,
@@ -149,6 +150,7 @@ def message_view(
     receiver: UserRecord | GroupRecord,
     mentions: Mapping[str, User] | None = None,
     content: MessageData | None = None,
+    reactions: Sequence[ReactionCount] | None = None,
 ) -> Message:
     """A message with its entities; of a deleted one's content only these.
 
@@ -177,6 +179,7 @@ def message_view(
             _decode_content(message.content) if content is None else content,
             entities=entities,
             mentions=mentions or None,
+            reactions=reactions,
         )
     return Message(
         id=str(message.id),

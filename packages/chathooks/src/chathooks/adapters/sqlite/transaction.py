@@ -3,6 +3,7 @@
 from chathooks.adapters.sqlite.apps import AppsPart
 from chathooks.adapters.sqlite.chat_groups import ChatGroupsPart
 from chathooks.adapters.sqlite.chat_messages import ChatMessagesPart
+from chathooks.adapters.sqlite.chat_reactions import ChatReactionsPart
 from chathooks.adapters.sqlite.chat_users import ChatUsersPart
 from chathooks.adapters.sqlite.deliveries import DeliveryPart
 from chathooks.adapters.sqlite.feed import FeedPart
@@ -15,6 +16,7 @@ class SqliteTransaction(
     AppsPart,
     ChatGroupsPart,
     ChatMessagesPart,
+    ChatReactionsPart,
     ChatUsersPart,
     DeliveryPart,
     FeedPart,

@@ -1,0 +1,72 @@
+"""Reactions of chat on SQLite."""
+
+import json
+from collections.abc import Collection
+
+from chathooks.adapters.sqlite.connection import TransactionPart
+from chathooks.adapters.sqlite.statements import statements
+from chathooks.chat.store import ReactionRecord
+from chathooks_events.entities import ReactionCount
+
+_SQL = statements("chat_reactions.sql")
+
+
+class ChatReactionsPart(TransactionPart):
+    """See `chathooks.chat.store.ReactionTransaction`."""
+
+    async def add_reaction(
+        self, message: int, user: int, reaction: str, reacted_at: int
+    ) -> ReactionRecord | None:
+        rows = self._all(_SQL["add_reaction"], (message, user, reaction, reacted_at))
+        return ReactionRecord(rows[0][0], message, user, reaction, reacted_at) if rows else None
+
+    async def remove_reaction(
+        self, message: int, user: int, reaction: str
+    ) -> ReactionRecord | None:
+        rows = self._all(_SQL["remove_reaction"], (message, user, reaction))
+        return ReactionRecord(*rows[0]) if rows else None
+
+    async def count_other_reactions(self, message: int, reaction: str) -> int:
+        count: int = self._one(_SQL["kinds"], (message, reaction))[0]
+        return count
+
+    async def reaction_counts(
+        self, messages: Collection[int], viewer: int | None = None
+    ) -> dict[int, list[ReactionCount]]:
+        keys = json.dumps(list(messages))
+        rows = self._all(_SQL["counts"], (keys,))
+        if not rows:
+            return {}
+        own = set() if viewer is None else set(self._all(_SQL["own"], (keys, viewer)))
+        found: dict[int, list[ReactionCount]] = {}
+        for message, reaction, number in rows:
+            by_me = None if viewer is None else (message, reaction) in own
+            count = ReactionCount(reaction=reaction, count=number, reacted_by_me=by_me)
+            found.setdefault(message, []).append(count)
+        return found
+
+    async def list_reactions(
+        self,
+        message: int,
+        reaction: str | None,
+        after: int,
+        before: int,
+        limit: int,
+        *,
+        newest: bool,
+    ) -> list[ReactionRecord]:
+        where = "" if reaction is None else f" AND {_SQL['where_reaction']}"
+        sql = _SQL["list_reactions"].replace("{where}", where)
+        sql = sql.replace("{direction}", "DESC" if newest else "ASC")
+        kind = () if reaction is None else (reaction,)
+        rows = self._all(sql, (message, after, before, *kind, limit))
+        return [ReactionRecord(*row) for row in (reversed(rows) if newest else rows)]
+
+    async def purge_reactions(self, rows_max: int) -> int:
+        row = self._one(_SQL["message_gone"])
+        if row is None:
+            return 0
+        gone = self._run(_SQL["purge_reactions"], (row[0], rows_max)).rowcount
+        if gone < rows_max:
+            gone += self._run(_SQL["purge_message_gone"], row).rowcount
+        return gone

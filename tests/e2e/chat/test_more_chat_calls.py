@@ -1,0 +1,72 @@
+"""Reactions over HTTP: shapes, statuses, errors (rest-api.md C12)."""
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from support.server import Server
+
+pytestmark = pytest.mark.anyio
+
+
+def acting(uid: str) -> dict[str, str]:
+    return {"onBehalfOf": uid}
+
+
+async def feed_position(server: Server) -> int:
+    async def newest(tx: Any) -> int:
+        return int(tx._one("SELECT coalesce(max(position), 0) FROM feed")[0])
+
+    return await server.store.read(newest)
+
+
+async def sent_message(server: Server, **fields: Any) -> Any:
+    body = {
+        "receiver": "bob",
+        "receiverType": "user",
+        "category": "message",
+        "type": "text",
+        "data": {"text": "hello"},
+        **fields,
+    }
+    return (await server.call("POST", "/messages", body, headers=acting("alice"))).data
+
+
+async def test_a_message_is_reacted_to_listed_and_taken_back(server: Server) -> None:
+    sent = await sent_message(server)
+    path = f"/messages/{sent['id']}/reactions"
+    emoji = quote("👍🏽")
+    added = await server.call("POST", f"{path}/{emoji}", headers=acting("bob"))
+    assert added.data["id"] == sent["id"]
+    assert added.data["data"]["reactions"] == [
+        {"reaction": "👍🏽", "count": 1, "reactedByMe": True}
+    ]
+    for listing in (path, f"{path}/{emoji}"):
+        listed = await server.call("GET", listing, headers=acting("alice"))
+        (one,) = listed.data
+        assert set(one) == {"id", "messageId", "reaction", "uid", "reactedAt", "reactedBy"}
+        assert (one["messageId"], one["reactedBy"]["uid"]) == (sent["id"], "bob")
+        assert listed.json["meta"]["current"] == {"limit": 100, "count": 1}
+        assert listed.json["meta"]["next"]["id"] == one["id"]
+    removed = await server.call("DELETE", f"{path}/{emoji}", headers=acting("bob"))
+    assert "reactions" not in removed.data["data"]
+    assert (await server.call("GET", path)).data == []
+
+
+async def test_a_refused_reaction_says_why_and_fires_nothing(server: Server) -> None:
+    sent = await sent_message(server)
+    before = await feed_position(server)
+    path = f"/messages/{sent['id']}/reactions/x"
+    for status, code, method, where, uid in (
+        (400, "ERR_BAD_REQUEST", "POST", path, None),
+        (403, "ERR_MESSAGE_NO_ACCESS", "POST", path, "carol"),
+        (404, "ERR_UID_NOT_FOUND", "POST", path, "nobody"),
+        (404, "ERR_MESSAGE_ID_NOT_FOUND", "POST", "/messages/999999999999/reactions/x", "bob"),
+        (404, "ERR_REACTION_NOT_FOUND", "DELETE", path, "bob"),
+        (400, "ERR_BAD_REQUEST", "POST", f"{path}{'y' * 100}", "bob"),
+    ):
+        headers = {} if uid is None else acting(uid)
+        answer = await server.call(method, where, headers=headers)
+        assert (answer.status, answer.code) == (status, code), where
+    assert await feed_position(server) == before
