@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.live import Live
 
@@ -100,6 +99,9 @@ def save_picture(view: View, path: Path) -> None:
 
     `docs/images/demo.svg` is made by `chathooks demo --once --picture docs/images/demo.svg`.
     """
+    # A private name of rich: only the picture, and not the demo, may depend on it.
+    from rich._export_format import CONSOLE_SVG_FORMAT
+
     console = Console(
         record=True,
         file=io.StringIO(),
