@@ -1,14 +1,12 @@
 """The delivery log (delivery contract §6, §7 "Field names")."""
 
-import base64
-import binascii
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
 
-from chathooks.api.paging import CursorMeta, NextCursor
+from chathooks.api.paging import CURSOR_CHARS_MAX, CursorMeta, cursor_meta, decode_cursor
 from chathooks.api.problems import bad_request
 from chathooks.api.routing import Answer, Call, Route
 from chathooks.delivery.log import DeliveryLog, LogFilter, LoggedAttempt, LoggedDelivery
@@ -18,7 +16,6 @@ from chathooks_events.catalog import TRIGGERS
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1000
-CURSOR_CHARS_MAX = 64
 TIME_CHARS_MAX = 40
 TIME_S_MAX = 100_000_000_000
 """Integers below it are unix seconds, from it on unix milliseconds (delivery contract §7 "Answers")."""
@@ -28,7 +25,7 @@ TAG = "Delivery log"
 UNSET = msgspec.UNSET
 Unset = msgspec.UnsetType
 
-_CURSOR_PREFIX = "below-"
+_CURSOR_KIND = "below"
 _MS_PER_S = 1000
 
 StateName = Literal[
@@ -161,33 +158,9 @@ def parse_time(name: str, text: str | None) -> int | None:
     return at_ms
 
 
-def encode_cursor(below: int) -> str:
-    """An opaque cursor."""
-    return base64.urlsafe_b64encode(f"{_CURSOR_PREFIX}{below}".encode()).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str) -> int | None:
-    """The number a cursor goes on below; None for an empty one. Raises ERR_BAD_REQUEST."""
-    if not cursor:
-        return None
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        text = base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode()
-        digits = text.removeprefix(_CURSOR_PREFIX)
-        if digits == text or not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
-            raise ValueError
-    except (ValueError, binascii.Error):
-        raise bad_request(
-            "This cursor is not one of this list; use meta.next.cursor of a page as it is.",
-            {"cursor": "is not valid"},
-        ) from None
-    return int(digits)
-
-
 def trigger_numbers(names: Iterable[str]) -> frozenset[int]:
-    """Numbers of triggers. Raises ERR_TRIGGER_NOT_FOUND."""
-    names = list(names)
     """Catalog numbers of trigger names. Raises ERR_TRIGGER_NOT_FOUND."""
+    names = list(names)
     for name in names:
         if name not in TRIGGERS:
             raise unknown_trigger(name)
@@ -243,11 +216,12 @@ class DeliveryRoutes:
             call.app.key,
             call.path["webhookId"],
             wanted,
-            decode_cursor(query.cursor),
+            decode_cursor(_CURSOR_KIND, query.cursor),
             query.limit,
         )
-        meta = CursorMeta() if below is None else CursorMeta(NextCursor(encode_cursor(below)))
-        return Answer([delivery_answer(delivery) for delivery in found], meta)
+        return Answer(
+            [delivery_answer(delivery) for delivery in found], cursor_meta(_CURSOR_KIND, below)
+        )
 
     async def get(self, call: Call) -> Answer:
         """One delivery."""

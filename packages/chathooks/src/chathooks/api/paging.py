@@ -3,10 +3,15 @@
 Source: rest-api.md A5, delivery contract §7 "Answers".
 """
 
+import base64
+import binascii
 from typing import Annotated
 
 import msgspec
 
+from chathooks.api.problems import bad_request
+
+CURSOR_CHARS_MAX = 64
 PER_PAGE_DEFAULT = 100
 PER_PAGE_MAX = 1000
 PAGE_MAX = 1_000_000_000
@@ -64,6 +69,43 @@ class CursorMeta(msgspec.Struct, frozen=True):
     """`meta` of a list of ours: `next` is absent on the last page."""
 
     next: NextCursor | msgspec.UnsetType = msgspec.UNSET
+
+
+def encode_cursor(kind: str, place: int) -> str:
+    """An opaque cursor of a list; `kind` tells lists apart."""
+    return base64.urlsafe_b64encode(f"{kind}-{place}".encode()).decode().rstrip("=")
+
+
+def decode_cursor(kind: str, cursor: str, *, parameter: str = "cursor") -> int | None:
+    """The place in a cursor; None for an empty one.
+
+    Args:
+        kind: of the list.
+        cursor: as the caller sent it.
+        parameter: name of the parameter, for the refusal.
+
+    Raises:
+        ChathooksError: ERR_BAD_REQUEST where it is not a cursor of this list.
+    """
+    if not cursor:
+        return None
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        text = base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode()
+        digits = text.removeprefix(f"{kind}-")
+        if digits == text or not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
+            raise ValueError
+    except (ValueError, binascii.Error):
+        raise bad_request(
+            "This cursor is not one of this list; use it as it was answered.",
+            {parameter: "is not valid"},
+        ) from None
+    return int(digits)
+
+
+def cursor_meta(kind: str, place: int | None) -> CursorMeta:
+    """`meta` of a page that goes on at a place, or of the last one."""
+    return CursorMeta() if place is None else CursorMeta(NextCursor(encode_cursor(kind, place)))
 
 
 def page_meta(query: PageQuery, *, total: int, count: int, updated_at: int | None) -> PageMeta:

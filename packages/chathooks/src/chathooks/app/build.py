@@ -12,6 +12,7 @@ from chathooks import __version__
 from chathooks.adapters.sqlite.store import SqliteStore
 from chathooks.api.build import build_api
 from chathooks.api.deliveries_routes import DeliveryRoutes
+from chathooks.api.events_routes import EventRoutes
 from chathooks.api.groups_routes import GroupRoutes
 from chathooks.api.members_routes import MemberRoutes
 from chathooks.api.messages_routes import MessageRoutes
@@ -45,6 +46,7 @@ from chathooks.delivery.webhooks import Webhooks
 from chathooks.egress.client import EgressClient
 from chathooks.egress.guard import TargetPolicy
 from chathooks.egress.resolver import Resolver
+from chathooks.events.feed import Feed
 from chathooks.events.outbox import Outbox
 from chathooks.kernel.clock import Clock
 from chathooks.kernel.errors import StartRefused, StoreUnavailable
@@ -218,6 +220,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
             *chat_routes(store, outbox, clock, random),
             *WebhookRoutes(webhooks).routes(),
             *TriggerRoutes().routes(),
+            *EventRoutes(Feed(store)).routes(),
             *DeliveryRoutes(deliveries).routes(),
             *ReplayRoutes(Replay(store, clock), deliveries, webhooks, clock).routes(),
         ],

@@ -145,7 +145,10 @@ DELETE FROM deliveries WHERE lane = ? AND number = ?
 
 -- prune_feed --
 DELETE FROM feed WHERE position IN (
-    SELECT position FROM feed WHERE position < ?2 AND created_at < ?1 ORDER BY position LIMIT ?3)
+    SELECT position FROM feed WHERE position < ?2 AND position < COALESCE((
+        SELECT position FROM (SELECT position, created_at FROM feed ORDER BY position LIMIT ?3)
+        WHERE created_at >= ?1 ORDER BY position LIMIT 1), ?2)
+    ORDER BY position LIMIT ?3)
 
 -- oldest_in_lane --
 SELECT position FROM deliveries WHERE lane = ? ORDER BY number LIMIT 1
