@@ -167,6 +167,12 @@ async def test_a_store_of_a_newer_program_is_refused(tmp_path: Path) -> None:
         await SqliteStore.open(path)
 
 
+async def test_a_folder_that_cannot_be_used_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartRefused, match="Choose a folder"):
+        await SqliteStore.open(tmp_path / "file" / "chathooks.sqlite3")
+
+
 async def test_closing_answers_what_was_asked_for_and_refuses_the_rest(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "closing.sqlite3")
     asked = asyncio.gather(*(store.write(lambda tx: _append(tx, b"{}")) for _ in range(10)))

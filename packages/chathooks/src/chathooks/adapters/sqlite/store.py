@@ -141,8 +141,15 @@ class SqliteStore:
     # -- opening -----------------------------------------------------------------------------------------
 
     def _take_lock(self) -> int:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StartRefused(
+                "ERR_DATA_DIR",
+                f"{self._path.parent} cannot be used ({error.strerror}). Choose a folder that this "
+                "user may write to with CHATHOOKS_DATA_DIR or --data-dir.",
+            ) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
