@@ -17,7 +17,7 @@ import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from support.crash.world import TRIGGERS, Hook, World
 
@@ -139,7 +139,6 @@ class EngineMachine(RuleBasedStateMachine):
     def crash(self) -> None:
         self.run(self.world.crash())
 
-    @precondition(lambda self: self.world.unreliable.failures == 0)
     @rule()
     def restart(self) -> None:
         self.run(self.world.restart())

@@ -217,6 +217,7 @@ class World:
 
     async def restart(self) -> None:
         """Stop gracefully while attempts are running, and start again."""
+        self.unreliable.failures = 0
         stopping = asyncio.ensure_future(self.rig.stop())
         await asyncio.sleep(0)
         self.endpoint.release()
