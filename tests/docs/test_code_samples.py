@@ -1,10 +1,12 @@
 """Code of the pages compiles, and what is marked with `run:` does what the page says, against the real thing."""
 
+import configparser
 import http.client
 import http.server
 import json
 import re
 import runpy
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +16,11 @@ from typing import Any
 
 import pytest
 
+from chathooks.api.server import SHUTDOWN_S
+from chathooks.app.build import DRAIN_S, FILES_SPARE
+from chathooks.app.settings import Settings, load_settings
+from chathooks.delivery.engine import STOP_MAX_S
+from chathooks.delivery.lanes import ATTEMPTS_IN_FLIGHT_HARD_MAX
 from chathooks_events.samples import sample_body
 from chathooks_events.signing import SigningKey, basic_authorization, generate_secret
 
@@ -144,3 +151,32 @@ def test_the_public_library_sample_takes_what_is_genuine_and_nothing_else(
 ) -> None:
     module = sample_module("standardwebhooks")
     accepts_what_is_genuine_and_nothing_else(module["receive"], module["inbox"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_shell_of_a_page_is_valid(page: Path) -> None:
+    script = "\n".join(code for _, language, code in blocks(page) if language == "sh")
+    checked = subprocess.run(
+        ["bash", "-n"], input=script, text=True, capture_output=True, check=False
+    )
+    assert checked.stderr == ""
+
+
+def test_settings_files_of_the_pages_can_be_read(tmp_path: Path) -> None:
+    samples = [code for page in PAGES for _, language, code in blocks(page) if language == "toml"]
+    assert samples
+    for code in samples:
+        file = tmp_path / "chathooks.toml"
+        file.write_text(code)
+        assert load_settings({}, {}, file) != Settings()
+
+
+def test_the_systemd_unit_stops_gracefully_and_allows_the_files_that_attempts_need() -> None:
+    page = ROOT / "docs" / "howto" / "run-in-production.md"
+    (unit,) = [code for _, language, code in blocks(page) if language == "ini"]
+    parsed = configparser.ConfigParser(strict=True, interpolation=None)
+    parsed.read_string(unit)
+    service = parsed["Service"]
+    assert int(service["LimitNOFILE"]) >= ATTEMPTS_IN_FLIGHT_HARD_MAX + 2 * FILES_SPARE
+    assert int(service["TimeoutStopSec"]) > SHUTDOWN_S + STOP_MAX_S + DRAIN_S
+    assert service["ExecStart"].endswith("chathooks serve")
