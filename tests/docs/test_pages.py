@@ -131,6 +131,17 @@ def test_the_readme_names_the_triggers_that_fire_and_no_others() -> None:
     assert f"[{len(TRIGGERS)} triggers]" in text
 
 
+def test_log_lines_that_the_pages_name_are_logged() -> None:
+    page = (ROOT / "docs" / "howto" / "run-in-production.md").read_text("utf-8")
+    section = page.split("\n## Log\n")[1].split("\n## ")[0]
+    named = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    assert len(named) > 3
+    source = "".join(
+        path.read_text("utf-8") for path in (ROOT / "packages/chathooks/src").rglob("*.py")
+    )
+    assert [line for line in named if f'"{line}"' not in source] == []
+
+
 def test_every_distribution_has_the_licence_and_the_same_version() -> None:
     licence = (ROOT / "LICENSE").read_text("utf-8")
     assert "Apache License" in licence

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import structlog
+from structlog.testing import LogCapture
 
 from chathooks.adapters.sqlite.store import SqliteStore
 from chathooks.api.deliveries_routes import StateName
+from chathooks.delivery.cycle import EngineLimits
 from chathooks.delivery.engine import STORE_RETRY_MS
 from chathooks.delivery.log import DeliveryLog, LoggedDelivery
 from chathooks.delivery.records import State
@@ -179,7 +182,18 @@ async def test_the_lag_of_a_slow_endpoint_is_visible(tmp_path: Path, clock: Manu
         assert sample("chathooks_webhook_backlog", **labels) == 0
 
 
-async def test_an_expired_delivery_is_counted(tmp_path: Path, clock: ManualClock) -> None:
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> LogCapture:
+    """What the engine logs, whatever other tests made of the log's configuration."""
+    capture = LogCapture()
+    logger = structlog.wrap_logger(None, processors=[capture])
+    monkeypatch.setattr("chathooks.delivery.engine.log", logger)
+    return capture
+
+
+async def test_a_delivery_that_expired_by_age_is_counted_and_warned_of(
+    tmp_path: Path, clock: ManualClock, warnings: LogCapture
+) -> None:
     async with ScriptedEndpoint() as endpoint, running(tmp_path, clock) as rig:
         lane = await rig.webhook(endpoint.url())
         before = sample("chathooks_deliveries_ended_total", state="expired")
@@ -192,6 +206,29 @@ async def test_an_expired_delivery_is_counted(tmp_path: Path, clock: ManualClock
         assert set((await rig.states(lane)).values()) == {"expired"}
         assert sample("chathooks_deliveries_ended_total", state="expired") == before + 3
         assert endpoint.requests == []
+    assert any("expired" in entry["event"] for entry in warnings.entries)
+    assert {entry["log_level"] for entry in warnings.entries if "expired" in entry["event"]} == {
+        "warning"
+    }
+
+
+async def test_deliveries_that_found_the_backlog_full_are_counted_and_warned_of(
+    tmp_path: Path, clock: ManualClock, warnings: LogCapture
+) -> None:
+    limits = EngineLimits(backlog_max=2)
+    async with ScriptedEndpoint() as endpoint, running(tmp_path, clock, limits) as rig:
+        lane = await rig.webhook(endpoint.url(), concurrency=1)
+        before = sample("chathooks_deliveries_ended_total", state="expired")
+        endpoint.hold()
+        await rig.event()
+        await endpoint.arrived(1)
+        await rig.events(5)
+        while len(await rig.states(lane)) < 6:
+            await rig.event("group_created")
+        endpoint.release()
+        await rig.quiet()
+        assert sample("chathooks_deliveries_ended_total", state="expired") == before + 3
+    assert sum(entry.get("count", 0) for entry in warnings.entries) == 3
 
 
 async def test_an_ordered_webhook_has_one_attempt_per_stream_in_flight(
