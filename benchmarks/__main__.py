@@ -116,7 +116,7 @@ def _measure(bench: _Bench, options: argparse.Namespace, folder: Path, console: 
     figures = []
     if options.only != "post":
         bench.prepare_outbound(drains=True)
-        figures += bench.measure(Experiment("bare", OUTBOUND)).figures()
+        figures += bench.measure(Experiment("bare", OUTBOUND, second="plain")).figures()
     if options.only != "outbound":
         figures += bench.measure(Experiment("trivial", ("post",))).figures()
     made = report.make(

@@ -46,6 +46,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     per_s: float
     base_per_cpu_s: float
     ratio: Ratio
+    second_ratio: Ratio | None
+    """Over the experiment's second base, where it has one and this is another side."""
     control: Ratio
     void: bool
     """The control is off by more than CONTROL_OFF_MAX."""
@@ -58,6 +60,8 @@ class Experiment:
 
     base: str
     measured: tuple[str, ...]
+    second: str = ""
+    """One of `measured` that the others are compared with as well."""
     bases: list[tuple[Counted, Counted]] = field(default_factory=list)
     runs: dict[str, list[Counted]] = field(default_factory=dict)
 
@@ -72,6 +76,7 @@ class Experiment:
         """What came of all rounds."""
         means = [(one.per_cpu_s + two.per_cpu_s) / 2 for one, two in self.bases]
         control = ratio_of([two.per_cpu_s / one.per_cpu_s for one, two in self.bases])
+        second = self.runs.get(self.second, [])
         return [
             Figure(
                 name=side,
@@ -82,6 +87,11 @@ class Experiment:
                 ratio=ratio_of(
                     [run.per_cpu_s / mean for run, mean in zip(runs, means, strict=True)]
                 ),
+                second_ratio=ratio_of(
+                    [run.per_cpu_s / base.per_cpu_s for run, base in zip(runs, second, strict=True)]
+                )
+                if second and side != self.second
+                else None,
                 control=control,
                 void=abs(control.median - 1) > CONTROL_OFF_MAX,
                 notes={

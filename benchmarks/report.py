@@ -9,16 +9,16 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.facts import Facts
-from benchmarks.measuring import Figure
+from benchmarks.measuring import Figure, Ratio
 from chathooks import __version__
 
 RESULTS = Path("bench-results")
 WHAT = {
-    "bare": "bare libcurl loop",
+    "bare": "bare libcurl loop, tuned",
     "plain": "bare libcurl loop, plain",
-    "client": "client alone, request made beforehand",
-    "sender": "sender alone: make, sign, send",
-    "drain": "backlog drain: read, fan out, claim, send, record",
+    "client": "client alone",
+    "sender": "sender: make, sign, send",
+    "drain": "backlog drain, end to end",
     "trivial": "trivial JSON route",
     "post": "POST /v3/messages",
 }
@@ -77,6 +77,10 @@ def write(report: Report) -> Path:
     return path
 
 
+def _shown(ratio: Ratio) -> str:
+    return f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+
+
 def show(report: Report, console: Console) -> None:
     """Print the table."""
     facts = report.facts
@@ -93,19 +97,20 @@ def show(report: Report, console: Console) -> None:
         title=f"{report.rounds} rounds of {report.seconds:g} s, {report.connections} connections; "
         "ratio: median (lowest to highest)"
     )
-    for name in ("measured", "per CPU-s", "per s", "against", "per CPU-s", "ratio", "control A/A"):
+    names = ("measured", "per CPU-s", "per s", "against", "per CPU-s", "ratio", "of the plain loop")
+    for name in (*names, "control A/A"):
         table.add_column(name, justify="left" if name in ("measured", "against") else "right")
     for figure in report.figures:
-        ratio, control = figure.ratio, figure.control
-        shown = f"{control.median:.2f} ({control.low:.2f} to {control.high:.2f})"
+        control = _shown(figure.control)
         table.add_row(
             WHAT[figure.name],
             f"{figure.per_cpu_s:,.0f}",
             f"{figure.per_s:,.0f}",
             WHAT[figure.base],
             f"{figure.base_per_cpu_s:,.0f}",
-            f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})",
-            f"{shown} VOID" if figure.void else shown,
+            _shown(figure.ratio),
+            _shown(figure.second_ratio) if figure.second_ratio else "",
+            f"{control} VOID" if figure.void else control,
         )
     console.print(table)
     for figure in report.figures:

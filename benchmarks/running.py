@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.backlog import STORE_FILE
+from benchmarks.drain import DRAIN_S_MAX
 from benchmarks.load import LoadSpec
 from benchmarks.side import Counted, Spec
 
@@ -53,7 +54,8 @@ def run_side(spec: Spec) -> Counted:
         return _run_alone(spec, spec.seconds + START_S_MAX)
     with tempfile.TemporaryDirectory(dir=spec.folder) as folder:
         shutil.copy(Path(spec.folder) / STORE_FILE, folder)
-        return _run_alone(msgspec.structs.replace(spec, folder=folder), spec.seconds + START_S_MAX)
+        spec = msgspec.structs.replace(spec, folder=folder)
+        return _run_alone(spec, DRAIN_S_MAX + START_S_MAX)
 
 
 class _Told:
