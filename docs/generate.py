@@ -4,6 +4,8 @@ Settings, metrics, commands and events are declared once, in the code; these pag
 compares the committed text with what this module makes (tests/docs/test_generated_pages.py).
 """
 
+import ast
+import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,7 +15,7 @@ import typer.main
 from prometheus_client.metrics import MetricWrapperBase
 
 from chathooks.app.settings import ENVIRONMENT_PREFIX, SETTINGS, SETTINGS_FILE, Setting
-from chathooks.cli.failures import EXIT_FAILED, EXIT_REFUSED
+from chathooks.cli import failures
 from chathooks.cli.main import app as command_line
 from chathooks.kernel import telemetry
 from chathooks_events.reference import markdown as events_page
@@ -85,7 +87,7 @@ _METRICS_ADVICE = """
 | high quantiles of `chathooks_store_commit_seconds` | the disk takes long to sync; every write waits for it |
 """
 
-_CLI_INTRODUCTION = f"""\
+_CLI_INTRODUCTION = """\
 # Command line
 
 `chathooks --help` and `chathooks <command> --help` say the same at the terminal. Messages for people go to stderr,
@@ -93,9 +95,7 @@ answers for programs to stdout.
 
 | Exit code | Means |
 |---|---|
-| 0 | done, all in order |
-| {EXIT_FAILED} | the command ran, and what it looked at is not in order |
-| {EXIT_REFUSED} | bad arguments or settings; nothing was done |
+| 0 | Done, all in order. |
 """
 
 
@@ -173,19 +173,50 @@ def _option_rows(options: list[Any]) -> str:
     return "| Option | Meaning |\n|---|---|\n" + "".join(rows)
 
 
+def _argument_rows(arguments: list[Any]) -> str:
+    rows = [f"| `{item.name.upper()}` | {item.help or ''} |\n" for item in arguments]
+    return "| Argument | Meaning |\n|---|---|\n" + "".join(rows)
+
+
+def _exit_codes() -> str:
+    """A row for each EXIT_… constant of `chathooks.cli.failures`, in the words below it."""
+    statements = ast.parse(Path(failures.__file__).read_text("utf-8")).body
+    rows = {}
+    for statement, following in itertools.pairwise(statements):
+        match statement, following:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=int(code))),
+                ast.Expr(value=ast.Constant(value=str(words))),
+            ) if name.startswith("EXIT_"):
+                rows[code] = f"| {code} | {' '.join(words.split())} |\n"
+    return "".join(rows[code] for code in sorted(rows))
+
+
+def _commands(path: str, group: Any) -> Iterator[tuple[str, Any]]:
+    """Every command that is not hidden, groups before what is in them."""
+    for name, command in sorted(group.commands.items()):
+        if not command.hidden:
+            yield f"{path} {name}", command
+            if hasattr(command, "commands"):
+                yield from _commands(f"{path} {name}", command)
+
+
 def cli_page() -> str:
     """docs/reference/cli.md."""
     group: Any = typer.main.get_command(command_line)
     parts = [
-        _CLI_INTRODUCTION,
+        _CLI_INTRODUCTION + _exit_codes(),
         f"\n## chathooks\n\n{_help(group.help)}\n{_option_rows(group.params)}",
     ]
-    for name, command in sorted(group.commands.items()):
-        if command.hidden:
-            continue
-        parts.append(f"\n## chathooks {name}\n\n{_help(command.help or '')}")
-        if command.params:
-            parts.append("\n" + _option_rows(command.params))
+    for path, command in _commands("chathooks", group):
+        level = "#" * len(path.split())
+        parts.append(f"\n{level} {path}\n\n{_help(command.help or '')}")
+        arguments = [item for item in command.params if item.param_type_name == "argument"]
+        options = [item for item in command.params if item.param_type_name == "option"]
+        if arguments:
+            parts.append("\n" + _argument_rows(arguments))
+        if options:
+            parts.append("\n" + _option_rows(options))
     return "".join(parts)
 
 

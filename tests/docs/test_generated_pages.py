@@ -100,14 +100,23 @@ def test_every_trigger_is_documented() -> None:
     assert set(TRIGGERS) <= set(headings)
 
 
-def test_every_command_and_option_is_documented() -> None:
-    page = (REFERENCE / "cli.md").read_text("utf-8")
-    group: Any = typer.main.get_command(app)
+def _commands(path: str, group: Any) -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
-        assert f"\n## chathooks {name}\n" in page
-        section = page.split(f"\n## chathooks {name}\n")[1].split("\n## ")[0]
-        for option in command.params:
-            assert all(f"`{flag}`" in section for flag in option.opts)
+        yield f"{path} {name}", command
+        if hasattr(command, "commands"):
+            yield from _commands(f"{path} {name}", command)
+
+
+def test_every_command_argument_and_option_is_documented() -> None:
+    sections = re.split(r"^#+ ", (REFERENCE / "cli.md").read_text("utf-8"), flags=re.MULTILINE)
+    by_title = {section.split("\n", 1)[0]: section for section in sections}
+    commands = dict(_commands("chathooks", typer.main.get_command(app)))
+    assert {"chathooks serve", "chathooks doctor"} <= set(commands)
+    for path, command in commands.items():
+        section = by_title[path]
+        for item in command.params:
+            names = item.opts if item.param_type_name == "option" else [item.name.upper()]
+            assert all(f"`{name}`" in section for name in names), (path, names)
 
 
 def _codes_in_the_source() -> Iterator[tuple[str, Path]]:
