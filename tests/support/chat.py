@@ -10,21 +10,10 @@ from typing import Any
 import msgspec
 
 from chathooks.adapters.sqlite.store import SqliteStore
-from chathooks.api.groups_routes import GroupRoutes
-from chathooks.api.members_routes import MemberRoutes
-from chathooks.api.messages_routes import MessageRoutes
-from chathooks.api.reactions_routes import ReactionRoutes
 from chathooks.api.routing import Route
-from chathooks.api.users_routes import UserRoutes
+from chathooks.app.chat import ChatCore
 from chathooks.apps.bootstrap import Given, bootstrap
-from chathooks.chat.groups import Groups
-from chathooks.chat.history import History
-from chathooks.chat.members import Members
-from chathooks.chat.messages import Messages
-from chathooks.chat.reactions import Reactions
 from chathooks.chat.requests import MemberUids, NewContent, NewGroup, NewUser, SendMessage
-from chathooks.chat.upkeep import Upkeep
-from chathooks.chat.users import Users
 from chathooks.events.outbox import Outbox
 from chathooks.kernel.clock import MS_PER_S, Clock, ManualClock, SystemClock
 from chathooks.kernel.ids import EventIds, RandomBytes, system_random
@@ -57,13 +46,11 @@ class Chat:
     store: SqliteStore
     clock: ManualClock
     app: int
-    users: Users
-    groups: Groups
-    members: Members
-    messages: Messages
-    history: History
-    reactions: Reactions
-    upkeep: Upkeep
+    core: ChatCore
+
+    def __getattr__(self, name: str) -> Any:
+        """A service by its name: `chat.groups` is `chat.core.groups`."""
+        return getattr(self.core, name)
 
     @property
     def now_s(self) -> int:
@@ -143,21 +130,8 @@ async def open_chat(tmp_path: Path) -> AsyncIterator[Chat]:
         given = Given(app_id="app1")
         await bootstrap(store, random=system_random, now_ms=clock.wall_ms(), given=given)
         outbox = Outbox(clock, EventIds(clock.wall_ms, system_random))
-        groups = Groups(store, outbox, clock, seeded_random)
-        reactions = Reactions(store, outbox, clock)
-        yield Chat(
-            path=path,
-            store=store,
-            clock=clock,
-            app=1,
-            users=Users(store, clock, seeded_random),
-            groups=groups,
-            members=Members(store, outbox, clock),
-            messages=Messages(store, outbox, clock),
-            history=History(store),
-            reactions=reactions,
-            upkeep=Upkeep(groups, reactions),
-        )
+        core = ChatCore.on(store, outbox, clock, seeded_random)
+        yield Chat(path=path, store=store, clock=clock, app=1, core=core)
     finally:
         await store.close()
 
@@ -169,11 +143,4 @@ def chat_routes(
     random: RandomBytes = system_random,
 ) -> list[Route]:
     """The routes of chat, for `support.server.serving`."""
-    clock = clock or SystemClock()
-    return [
-        *UserRoutes(Users(store, clock, random)).routes(),
-        *GroupRoutes(Groups(store, outbox, clock, random)).routes(),
-        *MemberRoutes(Members(store, outbox, clock)).routes(),
-        *MessageRoutes(Messages(store, outbox, clock), History(store)).routes(),
-        *ReactionRoutes(Reactions(store, outbox, clock)).routes(),
-    ]
+    return list(ChatCore.on(store, outbox, clock or SystemClock(), random).routes())

@@ -237,6 +237,33 @@ async def test_group_member_scope_changed_carries_both_scopes(chat: Chat) -> Non
     }
 
 
+async def test_bans_carry_the_target_and_the_group_after_it(chat: Chat) -> None:
+    await chat.add_group("g", owner="alice", participants=["bob"])
+    (event,), answer = await last_events(chat, chat.bans.ban(chat.app, "g", "bob", "alice"))
+    assert (event.trigger, event.stream) == ("group_member_banned", "group/g")
+    assert set(event.data["members"]) == {"bob"}
+    assert event.data["by"]["uid"] == "alice"
+    assert event.data["group"] == await group_state(chat, "g")
+    assert event.data["group"]["membersCount"] == 1
+    action = plain(answer)
+    assert action == plain(await chat.history.get(chat.app, answer.id))
+    assert action["data"]["action"] == "banned"
+    assert action["data"]["entities"]["on"]["entity"]["uid"] == "bob"
+    (event,), answer = await last_events(chat, chat.bans.unban(chat.app, "g", "bob", "alice"))
+    assert (event.trigger, set(event.data["members"])) == ("group_member_unbanned", {"bob"})
+    assert event.data["group"] == await group_state(chat, "g")
+    assert plain(answer)["data"]["action"] == "unbanned"
+
+
+async def test_one_event_tells_of_all_whom_one_call_bans(chat: Chat) -> None:
+    await chat.add_group("g", owner="alice", participants=["bob"])
+    wanted = MemberUids(users_to_ban=["bob", "carol", "nobody"])
+    (event,), _ = await last_events(chat, chat.members.add(chat.app, "g", wanted))
+    assert event.trigger == "group_member_banned"
+    assert set(event.data["members"]) == {"bob", "carol"}
+    assert event.data["group"] == await group_state(chat, "g")
+
+
 async def test_reactions_carry_who_reacted_how_to_which_message(chat: Chat) -> None:
     sent = await chat.say("hi", by="alice", to="bob")
     (added,), _ = await last_events(chat, chat.reactions.add(chat.app, sent.id, "👍", "bob"))
@@ -314,6 +341,14 @@ async def _take_back(chat: Chat) -> Any:
     return await chat.reactions.remove(chat.app, "1", "x", "bob")
 
 
+async def _ban(chat: Chat) -> Any:
+    return await chat.bans.ban(chat.app, "g", "bob")
+
+
+async def _unban(chat: Chat) -> Any:
+    return await chat.bans.unban(chat.app, "g", "dave")
+
+
 COMMANDS: list[Command] = [
     _send,
     _edit,
@@ -326,11 +361,14 @@ COMMANDS: list[Command] = [
     _change_scope,
     _react,
     _take_back,
+    _ban,
+    _unban,
 ]
 STATE = (
     "SELECT * FROM users",
     "SELECT * FROM chat_groups",
     "SELECT * FROM members",
+    "SELECT * FROM bans",
     "SELECT * FROM messages",
     "SELECT * FROM reactions",
     "SELECT * FROM reaction_counts",
@@ -346,7 +384,8 @@ async def test_a_rollback_leaves_neither_rows_nor_events(
 ) -> None:
     await chat.say("hello", by="alice", to="bob")
     await chat.reactions.add(chat.app, "1", "x", "bob")
-    await chat.add_group("g", owner="alice", participants=["bob"])
+    await chat.add_group("g", owner="alice", participants=["bob", "dave"])
+    await chat.bans.ban(chat.app, "g", "dave")
     before = [chat.sql(statement) for statement in STATE]
     append = SqliteTransaction.append_to_feed
 

@@ -1,5 +1,6 @@
-"""Reactions over HTTP: shapes, statuses, errors (rest-api.md C12)."""
+"""Reactions and bans over HTTP: shapes, statuses, errors (rest-api.md C8, C12)."""
 
+from itertools import count
 from typing import Any
 from urllib.parse import quote
 
@@ -8,6 +9,12 @@ import pytest
 from support.server import Server
 
 pytestmark = pytest.mark.anyio
+
+_numbers = count(1)
+
+
+def new_id() -> str:
+    return f"more-{next(_numbers)}"
 
 
 def acting(uid: str) -> dict[str, str]:
@@ -70,3 +77,33 @@ async def test_a_refused_reaction_says_why_and_fires_nothing(server: Server) -> 
         answer = await server.call(method, where, headers=headers)
         assert (answer.status, answer.code) == (status, code), where
     assert await feed_position(server) == before
+
+
+async def test_a_member_is_banned_listed_and_unbanned(server: Server) -> None:
+    guid = new_id()
+    body = {"guid": guid, "name": "G", "owner": "alice", "members": {"participants": ["bob"]}}
+    assert (await server.call("POST", "/groups", body)).status == 200
+    path = f"/groups/{guid}/bannedusers"
+    banned = (await server.call("POST", f"{path}/bob", headers=acting("alice"))).data
+    assert banned["success"] is True
+    assert banned["message"] == f"The member with bob has been banned from the Group with {guid}."
+    assert banned["data"]["action"] == "banned"
+    assert banned["data"]["entities"]["on"]["entity"]["uid"] == "bob"
+    listed = await server.call("GET", path)
+    assert [(one["uid"], one["isBanned"]) for one in listed.data] == [("bob", True)]
+    assert listed.json["meta"]["pagination"]["total"] == 1
+    before = await feed_position(server)
+    for status, code, method, uid in (
+        (400, "ERR_ALREADY_BANNED", "POST", "bob"),
+        (404, "ERR_NOT_A_MEMBER", "POST", "carol"),
+        (404, "ERR_NOT_A_BANNED_USER", "DELETE", "carol"),
+        (404, "ERR_UID_NOT_FOUND", "POST", "nobody"),
+    ):
+        answer = await server.call(method, f"{path}/{uid}")
+        assert (answer.status, answer.code) == (status, code), uid
+    added = await server.call("POST", f"/groups/{guid}/members", {"participants": ["bob"]})
+    assert added.data["participants"]["bob"]["error"]["code"] == "ERR_BANNED_GROUPMEMBER"
+    assert await feed_position(server) == before
+    unbanned = (await server.call("DELETE", f"{path}/bob")).data
+    assert (unbanned["success"], unbanned["data"]["action"]) == (True, "unbanned")
+    assert (await server.call("GET", path)).data == []

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import resource
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -13,28 +13,18 @@ from chathooks.adapters.sqlite.store import SqliteStore
 from chathooks.api.build import build_api
 from chathooks.api.deliveries_routes import DeliveryRoutes
 from chathooks.api.events_routes import EventRoutes
-from chathooks.api.groups_routes import GroupRoutes
-from chathooks.api.members_routes import MemberRoutes
-from chathooks.api.messages_routes import MessageRoutes
-from chathooks.api.reactions_routes import ReactionRoutes
 from chathooks.api.replay_routes import ReplayRoutes
-from chathooks.api.routing import Route
 from chathooks.api.server import ApiServer, Listen
+from chathooks.api.testfire_routes import FireTestRoutes
 from chathooks.api.triggers_routes import TriggerRoutes
-from chathooks.api.users_routes import UserRoutes
 from chathooks.api.webhooks_routes import WebhookRoutes
+from chathooks.app.chat import ChatCore
 from chathooks.app.secrets import anchored_clock, given_credentials, prove_key, secret_box
 from chathooks.app.settings import Settings
 from chathooks.apps.access import Access
 from chathooks.apps.bootstrap import bootstrap
 from chathooks.apps.records import Credentials
-from chathooks.chat.groups import Groups
-from chathooks.chat.history import History
-from chathooks.chat.members import Members
-from chathooks.chat.messages import Messages
-from chathooks.chat.reactions import Reactions
 from chathooks.chat.upkeep import UPKEEP_EVERY_S, Upkeep
-from chathooks.chat.users import Users
 from chathooks.delivery.cycle import EngineLimits
 from chathooks.delivery.engine import Engine
 from chathooks.delivery.lanes import ATTEMPTS_IN_FLIGHT_HARD_MAX
@@ -42,6 +32,7 @@ from chathooks.delivery.log import DeliveryLog
 from chathooks.delivery.replay import Replay
 from chathooks.delivery.retention import PRUNE_EVERY_S, Retention
 from chathooks.delivery.supervision import OBSERVE_EVERY_S, Supervision
+from chathooks.delivery.testfire import FireTest
 from chathooks.delivery.webhooks import Webhooks
 from chathooks.egress.client import EgressClient
 from chathooks.egress.guard import TargetPolicy
@@ -195,14 +186,9 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         raise
     policy = target_policy(settings)
     resolver = Resolver()
-    client = EgressClient(
-        policy,
-        resolver=resolver,
-        user_agent=f"Chathooks/{__version__}",
-        ca_file=None if settings.target_ca_file is None else str(settings.target_ca_file),
-        connections_max=connections_max,
-    )
-    outbox = Outbox(clock, EventIds(clock.wall_ms, random))
+    client = _egress(settings, policy, resolver, connections_max)
+    ids = EventIds(clock.wall_ms, random)
+    outbox = Outbox(clock, ids)
     engine = Engine(
         store=store,
         clock=clock,
@@ -214,14 +200,19 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
     webhooks = Webhooks(
         store, outbox, clock, random, box, policy, webhooks_per_app=settings.webhooks_per_app
     )
+    test_fire = FireTest(
+        store, clock, ids, client, box, policy, request_timeout_s=settings.request_timeout
+    )
     deliveries = DeliveryLog(store, clock, request_timeout_s=settings.request_timeout)
+    chat = ChatCore.on(store, outbox, clock, random)
     api = build_api(
         [
-            *chat_routes(store, outbox, clock, random),
+            *chat.routes(),
             *WebhookRoutes(webhooks).routes(),
             *TriggerRoutes().routes(),
             *EventRoutes(Feed(store)).routes(),
             *DeliveryRoutes(deliveries).routes(),
+            *FireTestRoutes(test_fire).routes(),
             *ReplayRoutes(Replay(store, clock), deliveries, webhooks, clock).routes(),
         ],
         access=Access(store),
@@ -238,27 +229,21 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         listen=_listen(settings),
         retention=Retention(store, clock, settings.retention_days),
         supervision=Supervision(store, clock, engine),
-        upkeep=chat_upkeep(store, outbox, clock, random),
+        upkeep=chat.upkeep,
         credentials=credentials,
     )
 
 
-def chat_routes(
-    store: SqliteStore, outbox: Outbox, clock: Clock, random: RandomBytes
-) -> Sequence[Route]:
-    """The routes of the chat core."""
-    return (
-        *MessageRoutes(Messages(store, outbox, clock), History(store)).routes(),
-        *UserRoutes(Users(store, clock, random)).routes(),
-        *GroupRoutes(Groups(store, outbox, clock, random)).routes(),
-        *MemberRoutes(Members(store, outbox, clock)).routes(),
-        *ReactionRoutes(Reactions(store, outbox, clock)).routes(),
+def _egress(
+    settings: Settings, policy: TargetPolicy, resolver: Resolver, connections_max: int
+) -> EgressClient:
+    return EgressClient(
+        policy,
+        resolver=resolver,
+        user_agent=f"Chathooks/{__version__}",
+        ca_file=None if settings.target_ca_file is None else str(settings.target_ca_file),
+        connections_max=connections_max,
     )
-
-
-def chat_upkeep(store: SqliteStore, outbox: Outbox, clock: Clock, random: RandomBytes) -> Upkeep:
-    """What the chat core leaves for later."""
-    return Upkeep(Groups(store, outbox, clock, random), Reactions(store, outbox, clock))
 
 
 def _engine_limits(settings: Settings) -> EngineLimits:

@@ -3,7 +3,7 @@
 One user's refusal does not refuse the others: each uid has its own result.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -15,7 +15,13 @@ from chathooks.chat.fields import refuse
 from chathooks.chat.limits import GROUP_MEMBERS_MAX, GROUPS_PER_USER_MAX, UIDS_PER_CALL_MAX
 from chathooks.chat.permissions import require_clearance_to_give
 from chathooks.chat.requests import MemberUids
-from chathooks.chat.store import ChatTransaction, GroupRecord, MemberRecord, UserRecord
+from chathooks.chat.store import (
+    BanRecord,
+    ChatTransaction,
+    GroupRecord,
+    MemberRecord,
+    UserRecord,
+)
 from chathooks.kernel.errors import ChathooksError
 from chathooks_events.entities import Message, Scope
 
@@ -36,8 +42,15 @@ class MemberResult(msgspec.Struct, frozen=True, omit_defaults=True):
     error: ItemFailure | None = None
 
 
+BANNED_ARRAY = "usersToBan"
+
 MemberResults: TypeAlias = dict[str, dict[str, MemberResult]]
 """Results by array (`admins`, …) and uid."""
+
+
+def failed(error: ChathooksError) -> MemberResult:
+    """The result of a uid that was refused."""
+    return MemberResult(False, error=ItemFailure(error.code, error.message, dict(error.details)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,11 @@ class Candidate:
     uid: str
     array: str
     scope: Scope
+
+    @property
+    def to_ban(self) -> bool:
+        """Whether the user shall be banned, not added."""
+        return self.array == BANNED_ARRAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +86,15 @@ def _listed(wanted: MemberUids) -> Iterator[Candidate]:
         yield Candidate(uid.lower(), "moderators", "moderator")
     for uid in wanted.participants:
         yield Candidate(uid.lower(), "participants", "participant")
+    for uid in wanted.users_to_ban:
+        yield Candidate(uid.lower(), BANNED_ARRAY, "participant")
 
 
 def candidates(wanted: MemberUids) -> list[Candidate]:
-    """Each uid once, with the highest scope asked for it.
+    """Each uid once, with the highest scope asked for it; who is both added and banned is added.
 
-    Raises:
-        ChathooksError: ERR_BAD_REQUEST for more than 25 uids, or where users shall be banned.
+    Raises ERR_BAD_REQUEST for more than 25 uids.
     """
-    if wanted.users_to_ban:
-        raise refuse("usersToBan", "is not served yet; leave it out")
     listed = list(_listed(wanted))
     if len(listed) > UIDS_PER_CALL_MAX:
         raise refuse("members", f"names {len(listed)} uids; at most {UIDS_PER_CALL_MAX} per call")
@@ -88,12 +105,22 @@ def candidates(wanted: MemberUids) -> list[Candidate]:
 
 
 def _check_one(
-    candidate: Candidate, user: UserRecord | None, *, is_member: bool, giver: Scope
+    candidate: Candidate,
+    user: UserRecord | None,
+    *,
+    is_member: bool,
+    banned: Container[int],
+    giver: Scope,
 ) -> UserRecord:
     if user is None or user.built_in:
         raise unknown_uid(candidate.uid)
     if is_member:
         raise ChathooksError("ERR_ALREADY_JOINED", f"{candidate.uid} is a member of the group.")
+    if user.key in banned:
+        raise ChathooksError(
+            "ERR_BANNED_GROUPMEMBER",
+            f"{candidate.uid} is banned from the group; lift the ban first.",
+        )
     require_clearance_to_give(giver, candidate.scope)
     return user
 
@@ -133,13 +160,15 @@ async def judge(
         return verdicts
     users = await tx.users_by_uid(app, [candidate.uid for candidate in wanted])
     present: Mapping[int, MemberRecord] = {}
+    banned: Mapping[int, BanRecord] = {}
     if group is not None:
-        present = await tx.members(group, [user.key for user in users.values()])
+        keys = [user.key for user in users.values()]
+        present, banned = await tx.members(group, keys), await tx.bans(group, keys)
     for candidate in wanted:
         user = users.get(candidate.uid)
         is_member = candidate.uid == owner or (user is not None and user.key in present)
         try:
-            accepted = _check_one(candidate, user, is_member=is_member, giver=giver)
+            accepted = _check_one(candidate, user, is_member=is_member, banned=banned, giver=giver)
             if members_count + len(verdicts.accepted) >= GROUP_MEMBERS_MAX:
                 raise ChathooksError(
                     "ERR_PLAN_QUOTA_RESTRICTION",
@@ -170,7 +199,5 @@ async def record_admissions(
         )
         results.setdefault(candidate.array, {})[candidate.uid] = MemberResult(True, data=message)
     for candidate, error in verdicts.refused:
-        results.setdefault(candidate.array, {})[candidate.uid] = MemberResult(
-            False, error=ItemFailure(error.code, error.message, dict(error.details))
-        )
+        results.setdefault(candidate.array, {})[candidate.uid] = failed(error)
     return results

@@ -10,6 +10,7 @@ import msgspec
 
 from chathooks.chat.actors import Place, actor_among, actor_of, place_of, unknown_uid
 from chathooks.chat.admission import (
+    BANNED_ARRAY,
     Candidate,
     MemberResults,
     candidates,
@@ -17,6 +18,7 @@ from chathooks.chat.admission import (
     judge,
     record_admissions,
 )
+from chathooks.chat.bans import ban_listed
 from chathooks.chat.fields import checked_url, refuse, stored_metadata, stored_tags
 from chathooks.chat.limits import MEMBERS_REMOVED_PER_BATCH
 from chathooks.chat.passwords import hashed_password
@@ -131,7 +133,7 @@ class Groups:
     async def create(
         self, app: int, request: NewGroup, on_behalf_of: str | None = None
     ) -> CreatedGroup:
-        """Create a group with its owner as admin, and members; fires group_created.
+        """Create a group with its owner as admin, and members; fires group_created, then group_member_banned if any was banned.
 
         The owner is `on_behalf_of`, else `request.owner`, else app_system.
 
@@ -140,7 +142,7 @@ class Groups:
                 ERR_EMPTY_GROUP_PASS, ERR_PLAN_QUOTA_RESTRICTION, ERR_INVALID_METADATA, ERR_BAD_REQUEST.
         """
         _check_password(request.type, request.password)
-        wanted = candidates(request.members) if request.members is not None else []
+        listed = candidates(request.members) if request.members is not None else []
         now_s = self._now_s()
         draft = GroupRecord(
             key=0,
@@ -161,7 +163,7 @@ class Groups:
         )
 
         async def create(tx: ChatTransaction) -> CreatedGroup:
-            return await self._create(tx, app, draft, wanted, on_behalf_of or APP_SYSTEM, now_s)
+            return await self._create(tx, app, draft, listed, on_behalf_of or APP_SYSTEM, now_s)
 
         created = await self._store.write(create)
         return created if request.members is not None else CreatedGroup(created.group, None)
@@ -171,7 +173,7 @@ class Groups:
         tx: ChatTransaction,
         app: int,
         draft: GroupRecord,
-        wanted: list[Candidate],
+        listed: list[Candidate],
         actor_uid: str,
         now_s: int,
     ) -> CreatedGroup:
@@ -180,6 +182,8 @@ class Groups:
         actor = actor_among(found, actor_uid)
         owner = actor_among(found, draft.owner).user
         await check_vacancy(tx, owner)
+        wanted = [candidate for candidate in listed if not candidate.to_ban]
+        to_ban = [candidate for candidate in listed if candidate.to_ban]
         verdicts = await judge(
             tx, app, wanted, giver="admin", members_count=1, group=None, owner=owner.uid
         )
@@ -203,6 +207,11 @@ class Groups:
             members={user.uid: group_member(user, guid) for user in members},
         )
         await self._append(tx, app, "group_created", payload, guid)
+        if to_ban:
+            here = Place(group, actor, ownership)
+            results[BANNED_ARRAY] = await ban_listed(
+                tx, self._outbox, app, here, to_ban, scope="admin", now_s=now_s
+            )
         return CreatedGroup(group_answer(group, ownership, seen=True), results)
 
     async def get(self, app: int, guid: str, on_behalf_of: str | None = None) -> Group:

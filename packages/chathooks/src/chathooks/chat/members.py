@@ -4,23 +4,32 @@ Each command checks, changes the rows and appends its events in one transaction.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from chathooks.chat.actions import record_member_action
-from chathooks.chat.actors import Place, place_of, unknown_uid
-from chathooks.chat.admission import MemberResults, candidates, judge, record_admissions
+from chathooks.chat.actors import place_of
+from chathooks.chat.admission import (
+    BANNED_ARRAY,
+    MemberResults,
+    candidates,
+    judge,
+    record_admissions,
+)
+from chathooks.chat.bans import ban_listed
 from chathooks.chat.fields import refuse
-from chathooks.chat.permissions import (
-    require_clearance_over,
-    require_clearance_to_give,
-    require_moderator,
-    require_not_owner,
-    require_other,
+from chathooks.chat.permissions import require_clearance_to_give, require_not_owner
+from chathooks.chat.places import (
+    append_to_group,
+    check_clearance,
+    member_of,
+    moderating,
+    resized,
+    user_of,
 )
 from chathooks.chat.requests import MemberUids
-from chathooks.chat.store import ChatTransaction, GroupRecord, MemberRecord, UserRecord
+from chathooks.chat.store import ChatTransaction
 from chathooks.chat.views import (
     group_entity,
     group_member,
@@ -28,7 +37,6 @@ from chathooks.chat.views import (
     member_with_new_scope,
     user_entity,
 )
-from chathooks.events import streams
 from chathooks.events.outbox import Outbox
 from chathooks.kernel.clock import MS_PER_S, Clock
 from chathooks.kernel.errors import ChathooksError
@@ -59,46 +67,6 @@ class MemberPage:
     total: int
 
 
-def _moderating(place: Place) -> Scope:
-    """Scope with which the actor moderates: admin for the app.
-
-    Raises ERR_GROUP_NOT_JOINED, ERR_GROUP_NO_MODERATOR_SCOPE.
-    """
-    if place.actor.is_app:
-        return "admin"
-    scope = place.require_membership().scope
-    require_moderator(scope)
-    return scope
-
-
-async def _target(
-    tx: ChatTransaction, app: int, place: Place, uid: str
-) -> tuple[UserRecord, MemberRecord]:
-    """The member that is acted on. Raises ERR_UID_NOT_FOUND, ERR_NOT_A_MEMBER, ERR_GROUP_NO_SELF_ACTION."""
-    if not place.actor.is_app:
-        require_other(place.actor.uid, uid)
-    user = (await tx.users_by_uid(app, (uid,))).get(uid)
-    if user is None:
-        raise unknown_uid(uid)
-    member = (await tx.members(place.group.key, (user.key,))).get(user.key)
-    if member is None:
-        raise ChathooksError(
-            "ERR_NOT_A_MEMBER", f"{uid} is not a member of the group {place.group.guid}."
-        )
-    return user, member
-
-
-def _check_clearance(place: Place, actor_scope: Scope, uid: str, target: Scope) -> None:
-    if not place.actor.is_app:
-        owner = place.group.owner
-        require_clearance_over(
-            actor_scope,
-            target,
-            actor_owns=place.actor.uid == owner,
-            target_owns=uid == owner,
-        )
-
-
 class Members:
     """The members of all groups."""
 
@@ -115,30 +83,37 @@ class Members:
     ) -> MemberResults:
         """Add users with the scopes they stand under; fires group_member_added if any was added.
 
+        Those under `usersToBan` are banned instead; fires group_member_banned if any was.
+
         Raises:
             ChathooksError: ERR_BAD_REQUEST, ERR_UID_NOT_FOUND (actor), ERR_GUID_NOT_FOUND,
                 ERR_GROUP_NOT_JOINED, ERR_GROUP_NO_MODERATOR_SCOPE. What is wrong with one uid is in its result.
         """
-        wanted = candidates(request)
-        if not wanted:
-            raise refuse("members", "names nobody; give admins, moderators or participants")
+        listed = candidates(request)
+        if not listed:
+            raise refuse(
+                "members", "names nobody; give admins, moderators, participants or usersToBan"
+            )
+        wanted = [candidate for candidate in listed if not candidate.to_ban]
+        to_ban = [candidate for candidate in listed if candidate.to_ban]
         now_s = self._now_s()
 
         async def add(tx: ChatTransaction) -> MemberResults:
             place = await place_of(tx, app, guid, on_behalf_of)
             group = place.group
+            scope = moderating(place)
             verdicts = await judge(
                 tx,
                 app,
                 wanted,
-                giver=_moderating(place),
+                giver=scope,
                 members_count=group.members_count,
                 group=group.key,
                 owner=group.owner,
             )
             if verdicts.accepted:
                 await tx.add_members(group.key, verdicts.members(now_s))
-                group = await self._resized(tx, group, len(verdicts.accepted), now_s)
+                group = await resized(tx, group, len(verdicts.accepted), now_s)
             results = await record_admissions(
                 tx, app, verdicts, group=group, by=place.actor.user, now_s=now_s
             )
@@ -149,7 +124,12 @@ class Members:
                     members=members,
                     by=user_entity(place.actor.user),
                 )
-                await self._append(tx, app, "group_member_added", payload, guid)
+                await append_to_group(tx, self._outbox, app, "group_member_added", payload, guid)
+            if to_ban:
+                here = replace(place, group=group)
+                results[BANNED_ARRAY] = await ban_listed(
+                    tx, self._outbox, app, here, to_ban, scope=scope, now_s=now_s
+                )
             return results
 
         return await self._store.write(add)
@@ -165,12 +145,13 @@ class Members:
 
         async def kick(tx: ChatTransaction) -> None:
             place = await place_of(tx, app, guid, on_behalf_of)
-            scope = _moderating(place)
-            user, member = await _target(tx, app, place, uid)
+            scope = moderating(place)
+            user = await user_of(tx, app, place, uid)
+            member = await member_of(tx, place, user)
             require_not_owner(uid, place.group.owner)
-            _check_clearance(place, scope, uid, member.scope)
+            check_clearance(place, scope, uid, member.scope)
             await tx.remove_member(place.group.key, user.key)
-            group = await self._resized(tx, place.group, -1, now_s)
+            group = await resized(tx, place.group, -1, now_s)
             actor = place.actor.user
             await record_member_action(
                 tx, app, "kicked", group=group, by=actor, on=user, now_s=now_s
@@ -179,10 +160,10 @@ class Members:
             members = {uid: group_member(user, guid)}
             by: User = user_entity(actor)
             kicked = GroupMemberKicked(group=shown, members=members, by=by)
-            await self._append(tx, app, "group_member_kicked", kicked, guid)
+            await append_to_group(tx, self._outbox, app, "group_member_kicked", kicked, guid)
             if place.actor.is_app:
                 removed = GroupMemberRemoved(group=shown, members=members, by=by)
-                await self._append(tx, app, "group_member_removed", removed, guid)
+                await append_to_group(tx, self._outbox, app, "group_member_removed", removed, guid)
 
         await self._store.write(kick)
 
@@ -198,15 +179,16 @@ class Members:
 
         async def change(tx: ChatTransaction) -> MemberScope:
             place = await place_of(tx, app, guid, on_behalf_of)
-            actor_scope = _moderating(place)
-            user, member = await _target(tx, app, place, uid)
+            actor_scope = moderating(place)
+            user = await user_of(tx, app, place, uid)
+            member = await member_of(tx, place, user)
             if member.scope == scope:
                 raise ChathooksError("ERR_SAME_SCOPE", f"{uid} has the scope {scope} already.")
             require_not_owner(uid, place.group.owner)
-            _check_clearance(place, actor_scope, uid, member.scope)
+            check_clearance(place, actor_scope, uid, member.scope)
             require_clearance_to_give(actor_scope, scope)
             await tx.set_scope(place.group.key, user.key, scope)
-            group = await self._resized(tx, place.group, 0, now_s)
+            group = await resized(tx, place.group, 0, now_s)
             actor = place.actor.user
             await record_member_action(
                 tx, app, "scopeChanged", group=group, by=actor, on=user, now_s=now_s
@@ -216,7 +198,9 @@ class Members:
                 members={uid: member_with_new_scope(user, guid, scope, member.scope)},
                 by=user_entity(actor),
             )
-            await self._append(tx, app, "group_member_scope_changed", payload, guid)
+            await append_to_group(
+                tx, self._outbox, app, "group_member_scope_changed", payload, guid
+            )
             return MemberScope(guid, uid, scope, member.joined_at)
 
         return await self._store.write(change)
@@ -243,18 +227,3 @@ class Members:
             return MemberPage([member_answer(user, member) for user, member in found], total)
 
         return await self._store.read(query)
-
-    async def _resized(
-        self, tx: ChatTransaction, group: GroupRecord, by: int, now_s: int
-    ) -> GroupRecord:
-        await tx.resize_group(group.key, by, now_s)
-        return msgspec.structs.replace(
-            group, members_count=group.members_count + by, updated_at=now_s
-        )
-
-    async def _append(
-        self, tx: ChatTransaction, app: int, trigger: str, data: msgspec.Struct, guid: str
-    ) -> None:
-        await self._outbox.append(
-            tx, app=app, trigger=trigger, data=data, stream=streams.group(guid)
-        )

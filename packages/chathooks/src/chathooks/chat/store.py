@@ -64,6 +64,14 @@ class MemberRecord(msgspec.Struct, frozen=True, gc=False):
     joined_at: int
 
 
+class BanRecord(msgspec.Struct, frozen=True, gc=False):
+    """A ban from a group, with the scope that the user had there. `banned_at` is in unix seconds."""
+
+    user: int
+    scope: Scope
+    banned_at: int
+
+
 class MessageRecord(msgspec.Struct, frozen=True, gc=False):
     """A message: to a user (`receiver_user`) or to a group (`group_key`). Times are unix seconds."""
 
@@ -247,6 +255,25 @@ class GroupTransaction(Protocol):
     async def count_members(self, group: int, scopes: Collection[Scope]) -> int: ...
 
 
+class BanTransaction(Protocol):
+    """Bans from groups."""
+
+    async def bans(self, group: int, users: Collection[int]) -> dict[int, BanRecord]:
+        """Those of the users that are banned."""
+
+    async def add_bans(self, group: int, bans: Sequence[BanRecord]) -> None: ...
+
+    async def remove_ban(self, group: int, user: int) -> None: ...
+
+    async def list_bans(
+        self, group: int, limit: int, offset: int
+    ) -> list[tuple[UserRecord, BanRecord]]:
+        """By age of the user."""
+
+    async def count_bans(self, group: int) -> int:
+        """How many `list_bans` knows, at most FILTERED_TOTAL_MAX."""
+
+
 class MessageTransaction(Protocol):
     """Messages."""
 
@@ -313,6 +340,7 @@ class ChatTransaction(
     OutboxTransaction,
     UserTransaction,
     GroupTransaction,
+    BanTransaction,
     MessageTransaction,
     ReactionTransaction,
     Protocol,

@@ -6,7 +6,7 @@ from typing import Any, cast
 import msgspec
 
 from chathooks.chat.fields import whole_metadata
-from chathooks.chat.store import GroupRecord, MemberRecord, MessageRecord, UserRecord
+from chathooks.chat.store import BanRecord, GroupRecord, MemberRecord, MessageRecord, UserRecord
 from chathooks_events.entities import (
     DeletedMessage,
     Entities,
@@ -106,6 +106,13 @@ def member_answer(user: UserRecord, member: MemberRecord) -> Member:
     shown = user_entity(user)
     fields: dict[str, Any] = {name: getattr(shown, name) for name in shown.__struct_fields__}
     return Member(**fields, scope=member.scope, joined_at=member.joined_at)
+
+
+def banned_answer(user: UserRecord, ban: BanRecord) -> Member:
+    """A banned user as the list of a group's bans shows them."""
+    shown = user_entity(user)
+    fields: dict[str, Any] = {name: getattr(shown, name) for name in shown.__struct_fields__}
+    return Member(**fields, scope=ban.scope, is_banned=True, banned_at=ban.banned_at)
 
 
 def group_entity(group: GroupRecord, *, online: bool = False) -> Group:

@@ -105,7 +105,7 @@ class ChatGroupsPart(TransactionPart):
         if row is None:
             return 0
         gone = 0
-        for statement in ("purge_members", "purge_messages"):
+        for statement in ("purge_members", "purge_bans", "purge_messages"):
             gone += self._run(_SQL[statement], (row[0], rows_max - gone)).rowcount
         if gone < rows_max:
             gone += self._run(_SQL["purge_group"], row).rowcount

@@ -48,6 +48,11 @@ DELETE FROM members WHERE (group_key, user) IN (
     SELECT group_key, user FROM members WHERE group_key = ? LIMIT ?
 )
 
+-- purge_bans --
+DELETE FROM bans WHERE (group_key, user) IN (
+    SELECT group_key, user FROM bans WHERE group_key = ? LIMIT ?
+)
+
 -- purge_messages --
 DELETE FROM messages WHERE message IN (
     SELECT message FROM messages WHERE group_key = ? LIMIT ?

@@ -1,6 +1,7 @@
 """A SQLite transaction: the ports of apps, chat, events, webhooks and deliveries on one connection."""
 
 from chathooks.adapters.sqlite.apps import AppsPart
+from chathooks.adapters.sqlite.chat_bans import ChatBansPart
 from chathooks.adapters.sqlite.chat_groups import ChatGroupsPart
 from chathooks.adapters.sqlite.chat_messages import ChatMessagesPart
 from chathooks.adapters.sqlite.chat_reactions import ChatReactionsPart
@@ -14,6 +15,7 @@ from chathooks.adapters.sqlite.webhooks import WebhooksPart
 
 class SqliteTransaction(
     AppsPart,
+    ChatBansPart,
     ChatGroupsPart,
     ChatMessagesPart,
     ChatReactionsPart,
