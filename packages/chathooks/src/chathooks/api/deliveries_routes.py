@@ -90,7 +90,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     attempts: list[Attempt]
 
 
-def _attempt(attempt: LoggedAttempt) -> Attempt:
+def attempt_answer(attempt: LoggedAttempt) -> Attempt:
+    """An attempt as the API shows it."""
     detail = attempt.detail
     return Attempt(
         number=attempt.number,
@@ -127,7 +128,7 @@ def delivery_answer(found: LoggedDelivery) -> Delivery:
         sequence=UNSET if found.sequence is None else found.sequence,
         created_at=found.created_at,
         next_attempt_at=UNSET if found.next_attempt_at is None else found.next_attempt_at,
-        attempts=[_attempt(attempt) for attempt in found.attempts],
+        attempts=[attempt_answer(attempt) for attempt in found.attempts],
     )
 
 

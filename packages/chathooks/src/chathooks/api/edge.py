@@ -53,6 +53,8 @@ _READ_HEADERS = frozenset(
 _UID = re.compile(rb"[A-Za-z0-9_-]{1,100}")
 _MS_PER_S = 1000
 _JSON = (b"content-type", b"application/json")
+_TRY_AGAIN = (429, 503)
+"""Statuses that come with `Retry-After`."""
 
 log = structlog.get_logger("http")
 
@@ -292,6 +294,6 @@ def _answer_error(
     status, refusal = problems.shown(error)
     if refusal is problems.INTERNAL:
         log.error("request failed", method=method, route=label, exc_info=error)
-    if status == 503:
+    if status in _TRY_AGAIN:
         headers.append((b"retry-after", b"%d" % problems.RETRY_AFTER_S))
     return status, problems.envelope(refusal)

@@ -11,7 +11,7 @@ import msgspec
 from chathooks.kernel.errors import ChathooksError
 
 RETRY_AFTER_S = 1
-"""What `Retry-After` says with a 503: a full disk or a lock may be gone by then."""
+"""What `Retry-After` says with a 429 or 503: a full disk, a lock or a crowd may be gone by then."""
 
 _UNAUTHENTICATED = """
     AUTH_ERR_EMPTY_APPID AUTH_ERR_INVALID_APPID AUTH_ERR_EMPTY_APIKEY AUTH_ERR_APIKEY_NOT_FOUND

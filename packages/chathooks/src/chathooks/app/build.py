@@ -15,6 +15,7 @@ from chathooks.api.deliveries_routes import DeliveryRoutes
 from chathooks.api.events_routes import EventRoutes
 from chathooks.api.replay_routes import ReplayRoutes
 from chathooks.api.server import ApiServer, Listen
+from chathooks.api.testfire_routes import FireTestRoutes
 from chathooks.api.triggers_routes import TriggerRoutes
 from chathooks.api.webhooks_routes import WebhookRoutes
 from chathooks.app.chat import ChatCore
@@ -31,6 +32,7 @@ from chathooks.delivery.log import DeliveryLog
 from chathooks.delivery.replay import Replay
 from chathooks.delivery.retention import PRUNE_EVERY_S, Retention
 from chathooks.delivery.supervision import OBSERVE_EVERY_S, Supervision
+from chathooks.delivery.testfire import FireTest
 from chathooks.delivery.webhooks import Webhooks
 from chathooks.egress.client import EgressClient
 from chathooks.egress.guard import TargetPolicy
@@ -185,7 +187,8 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
     policy = target_policy(settings)
     resolver = Resolver()
     client = _egress(settings, policy, resolver, connections_max)
-    outbox = Outbox(clock, EventIds(clock.wall_ms, random))
+    ids = EventIds(clock.wall_ms, random)
+    outbox = Outbox(clock, ids)
     engine = Engine(
         store=store,
         clock=clock,
@@ -197,6 +200,9 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
     webhooks = Webhooks(
         store, outbox, clock, random, box, policy, webhooks_per_app=settings.webhooks_per_app
     )
+    test_fire = FireTest(
+        store, clock, ids, client, box, policy, request_timeout_s=settings.request_timeout
+    )
     deliveries = DeliveryLog(store, clock, request_timeout_s=settings.request_timeout)
     chat = ChatCore.on(store, outbox, clock, random)
     api = build_api(
@@ -206,6 +212,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
             *TriggerRoutes().routes(),
             *EventRoutes(Feed(store)).routes(),
             *DeliveryRoutes(deliveries).routes(),
+            *FireTestRoutes(test_fire).routes(),
             *ReplayRoutes(Replay(store, clock), deliveries, webhooks, clock).routes(),
         ],
         access=Access(store),

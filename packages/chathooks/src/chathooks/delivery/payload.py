@@ -91,24 +91,51 @@ def build(endpoint: Endpoint, item: Candidate, now_ms: int) -> tuple[list[str], 
         item: the delivery; its attempt number is one more than `item.attempt`.
         now_ms: unix ms; signed as `webhook-timestamp`.
     """
-    body = endpoint.template.body(
-        trigger_by_number(item.trigger_number).name, item.data, item.event_id
+    headers, body = _signed(
+        endpoint, trigger_by_number(item.trigger_number).name, item.data, item.event_id, now_ms
     )
+    headers += (
+        f"chathooks-delivery: {delivery_id(item.lane, item.number)}",
+        f"chathooks-attempt: {item.attempt + 1}",
+        f"chathooks-number: {item.number}",
+    )
+    if item.sequence is not None:
+        headers.append(f"chathooks-sequence: {item.sequence}")
+    if item.replay:
+        headers.append("chathooks-replay: 1")
+    return headers, body
+
+
+def build_test(
+    endpoint: Endpoint, trigger: str, data: bytes, event_id: str, shown_id: str, *, now_ms: int
+) -> tuple[list[str], bytes]:
+    """Headers and body of a test fire, which has no number and no sequence (delivery contract §7).
+
+    Args:
+        endpoint: where it goes.
+        trigger: a name of the catalog.
+        data: the sample, as JSON.
+        event_id: of its own.
+        shown_id: what stands in `chathooks-delivery`.
+        now_ms: unix ms; signed as `webhook-timestamp`.
+    """
+    headers, body = _signed(endpoint, trigger, data, event_id, now_ms)
+    headers += (f"chathooks-delivery: {shown_id}", "chathooks-attempt: 1", "chathooks-test: 1")
+    return headers, body
+
+
+def _signed(
+    endpoint: Endpoint, trigger: str, data: bytes, event_id: str, now_ms: int
+) -> tuple[list[str], bytes]:
+    body = endpoint.template.body(trigger, data, event_id)
     keys = endpoint.keys
     if len(keys) > 1 and not (endpoint.previous_expires_at or 0) > now_ms:
         keys = keys[:1]
     timestamp_s = now_ms // _MS_PER_S
     headers = [
         *endpoint.fixed_headers,
-        f"webhook-id: {item.event_id}",
+        f"webhook-id: {event_id}",
         f"webhook-timestamp: {timestamp_s}",
-        f"webhook-signature: {signature_header(keys, item.event_id, timestamp_s, body)}",
-        f"chathooks-delivery: {delivery_id(item.lane, item.number)}",
-        f"chathooks-attempt: {item.attempt + 1}",
-        f"chathooks-number: {item.number}",
+        f"webhook-signature: {signature_header(keys, event_id, timestamp_s, body)}",
     ]
-    if item.sequence is not None:
-        headers.append(f"chathooks-sequence: {item.sequence}")
-    if item.replay:
-        headers.append("chathooks-replay: 1")
     return headers, body

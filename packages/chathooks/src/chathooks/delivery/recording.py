@@ -47,10 +47,9 @@ class Recorded:
     """The lane of each delivery that waits again below its cursor."""
 
 
-def attempt_row(ended: Ended) -> EndedAttempt:
-    """The attempt as it is kept in the log."""
-    exchange = ended.exchange
-    detail = AttemptDetail(
+def attempt_detail(exchange: Exchange) -> AttemptDetail:
+    """What is kept of an exchange besides its status."""
+    return AttemptDetail(
         dns=round(exchange.dns_ms, TIMING_DECIMALS),
         connect=round(exchange.connect_ms, TIMING_DECIMALS),
         tls=round(exchange.tls_ms, TIMING_DECIMALS),
@@ -62,6 +61,11 @@ def attempt_row(ended: Ended) -> EndedAttempt:
         resent=exchange.resent,
         note=exchange.detail or None,
     )
+
+
+def attempt_row(ended: Ended) -> EndedAttempt:
+    """The attempt as it is kept in the log."""
+    exchange = ended.exchange
     failure = ended.outcome.failure
     item = ended.item
     return EndedAttempt(
@@ -72,7 +76,7 @@ def attempt_row(ended: Ended) -> EndedAttempt:
         int(exchange.duration_ms * 1000),
         exchange.status,
         None if failure is None else str(failure),
-        _encode(detail),
+        _encode(attempt_detail(exchange)),
         exchange.response_headers[:RESPONSE_HEADERS_KEPT_BYTES_MAX],
         exchange.response_body,
     )

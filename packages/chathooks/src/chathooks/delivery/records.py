@@ -38,6 +38,11 @@ def delivery_id(lane: int, number: int) -> str:
     return f"{_ID_PREFIX}_{lane}_{number}"
 
 
+def sample_delivery_id(event_id: str) -> str:
+    """Id of a test fire's delivery, which is not kept: no delivery of the log has such a one."""
+    return f"{_ID_PREFIX}_test_{event_id.rpartition('_')[2]}"
+
+
 def parse_delivery_id(text: str) -> tuple[int, int] | None:
     """Lane and number of a delivery id, or None where it is not one."""
     parts = text.split("_")
