@@ -1,14 +1,19 @@
 """The `chathooks` command."""
 
 import sys
+from collections.abc import Sequence
 
 import typer
 
 from chathooks import __version__
+from chathooks.cli.chat_commands import CHAT_GROUPS
+from chathooks.cli.commands import add, group
+from chathooks.cli.delivery_commands import DELIVERY_GROUPS
 from chathooks.cli.demo import demo
 from chathooks.cli.doctor import doctor
 from chathooks.cli.failures import explained
 from chathooks.cli.serve import serve
+from chathooks.cli.webhook_commands import TRIGGER, WEBHOOK_GROUPS
 
 app = typer.Typer(
     name="chathooks",
@@ -29,9 +34,12 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 app.command()(serve)
 app.command()(demo)
 app.command()(doctor)
+add(app, [TRIGGER])
+for _name, _summary, _commands in (*CHAT_GROUPS, *WEBHOOK_GROUPS, *DELIVERY_GROUPS):
+    group(app, _name, _summary, _commands)
 
 
-def main() -> None:
-    """Run the command; refusals become one plain message and exit code 2."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command of the process, or of `arguments`; failures become one plain message and an exit code."""
     with explained():
-        app()
+        app(arguments)
