@@ -136,7 +136,7 @@ def _metrics() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
     for metric in vars(telemetry).values():
         if isinstance(metric, MetricWrapperBase):
             name = metric._name + ("_total" if metric._type == "counter" else "")
-            yield name, metric._type, tuple(metric._labelnames), metric._documentation
+            yield name, str(metric._type), tuple(metric._labelnames), metric._documentation
         elif isinstance(metric, telemetry.LoopHistogram):
             for family in metric.collect():
                 yield family.name, family.type, (), family.documentation
