@@ -15,6 +15,9 @@ import typer
 Values = Mapping[str, Any]
 """What was given on the command line, by the names of the fields."""
 
+_enumeration: Any = StrEnum
+"""Made from data, which type checkers do not follow."""
+
 Kind = Literal["text", "whole", "flag", "switch", "many"]
 
 _TYPES: Mapping[Kind, Any] = {
@@ -59,7 +62,7 @@ class Field:
         if not self.choices:
             return _TYPES[self.kind]
         # Typer takes no lists of literals, but lists of enumerations.
-        one: Any = StrEnum(self.name, [(choice, choice) for choice in self.choices])
+        one = _enumeration("Choice", [(choice, choice) for choice in self.choices])
         return list[one] | None if self.kind == "many" else one | None
 
     def parameter(self) -> inspect.Parameter:
