@@ -19,7 +19,7 @@ the earliest.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 
 import structlog
@@ -38,7 +38,7 @@ from chathooks.egress.guard import TargetPolicy
 from chathooks.kernel import telemetry
 from chathooks.kernel.clock import Clock, Timer
 from chathooks.kernel.crypto import SecretBox
-from chathooks.kernel.errors import StoreUnavailable
+from chathooks.kernel.errors import ChathooksError, StoreUnavailable
 from chathooks.kernel.transactions import Store, Topic
 
 RECORDS_PER_CYCLE_MAX = 512
@@ -220,8 +220,12 @@ class Engine:
         feed_waits, self._feed_waits = self._feed_waits and not self._stopping, False
         try:
             await self._store.write(lambda tx: self._transact(tx, cycle, feed_waits))
-        except StoreUnavailable as error:
-            log.warning("the store cannot record; deliveries pause", reason=error.message)
+        except Exception as error:
+            # Nothing of the cycle was kept and memory is as it was, so it can be tried again.
+            if isinstance(error, StoreUnavailable):
+                log.warning("the store cannot record; deliveries pause", reason=error.message)
+            else:
+                log.error("a delivery cycle failed; deliveries pause", exc_info=error)
             self._endpoints.clear()
             self._feed_waits = self._feed_waits or feed_waits
             if self._stopping:
@@ -364,7 +368,11 @@ class Engine:
             row = await tx.webhook_config(lane)
             if row is None:
                 return None
-            endpoint = prepare(row, self._box, self._targets)
+            try:
+                endpoint = prepare(row, self._box, self._targets)
+            except ChathooksError as error:
+                log.error("a webhook cannot be read; it waits", lane=lane, reason=error.message)
+                return None
             if len(self._endpoints) >= ENDPOINTS_CACHED_MAX:
                 self._endpoints.clear()
             self._endpoints[lane] = endpoint
@@ -394,12 +402,13 @@ class Engine:
             self._ring()
 
     def _apply_ended(self, cycle: Cycle) -> None:
-        for one, settled in zip(cycle.ended, cycle.recorded.settled, strict=True):
+        ends = Counter(one.state for one in cycle.recorded.settled if one.due_at is None)
+        for state, count in ends.items():
+            _ENDED[state].inc(count)
+        for one in cycle.ended:
             lane = self.lanes.by_key[one.item.lane]
             self.lanes.ended(lane, 1)
             lane.claimed_first.discard(one.item.number)
-            if settled.due_at is None:
-                _ENDED[settled.state].inc()
         for subscription in cycle.recorded.parked:
             subscription.parked += 1
         for key, due_at in cycle.recorded.due:
