@@ -62,7 +62,7 @@ class Field:
         if not self.choices:
             return _TYPES[self.kind]
         # Typer takes no lists of literals, but lists of enumerations.
-        one = _enumeration("Choice", [(choice, choice) for choice in self.choices])
+        one: Any = _enumeration("Choice", [(choice, choice) for choice in self.choices])
         return list[one] | None if self.kind == "many" else one | None
 
     def parameter(self) -> inspect.Parameter:
