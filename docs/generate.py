@@ -169,7 +169,8 @@ def _option_rows(options: list[Any]) -> str:
     rows = []
     for option in options:
         names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
-        rows.append(f"| {names} | {option.help or ''} |\n")
+        variable = f" Also `{option.envvar}`." if option.envvar else ""
+        rows.append(f"| {names} | {option.help or ''}{variable} |\n")
     return "| Option | Meaning |\n|---|---|\n" + "".join(rows)
 
 

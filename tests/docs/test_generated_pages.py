@@ -64,6 +64,15 @@ def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
         assert setting.meaning in row[0]
 
 
+def test_every_environment_variable_is_documented() -> None:
+    named = set()
+    for path in (ROOT / "packages").rglob("*.py"):
+        named |= set(re.findall(r"CHATHOOKS_[A-Z_]+[A-Z]\b", path.read_text("utf-8")))
+    assert {setting.variable for setting in SETTINGS} & named
+    pages = "".join(page.read_text("utf-8") for page in REFERENCE.glob("*.md"))
+    assert {name for name in named if f"`{name}`" not in pages} == set()
+
+
 REFUSED = {
     "database_url": "postgresql://db.example/chathooks",
     "nats_url": "nats://nats.example:4222",
