@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
+from sqlite3 import OperationalError
 from typing import Any, TypeVar
 
 import pytest
@@ -131,9 +132,10 @@ class EngineMachine(RuleBasedStateMachine):
 
         self.run(work(), calm=calm)
 
-    @rule(count=st.integers(1, 3))
-    def store_fails(self, count: int) -> None:
+    @rule(count=st.integers(1, 3), error=st.sampled_from([OperationalError, RuntimeError]))
+    def store_fails(self, count: int, error: type[Exception]) -> None:
         self.world.unreliable.failures = count
+        self.world.unreliable.error = error
 
     @rule()
     def crash(self) -> None:

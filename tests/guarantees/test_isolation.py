@@ -18,13 +18,17 @@ from typing import Any
 
 import pytest
 
+from chathooks.adapters.sqlite.transaction import SqliteTransaction
+from chathooks.delivery import engine
 from chathooks.delivery.cycle import EngineLimits
 from chathooks.delivery.engine import Engine
 from chathooks.egress.client import EgressClient
 from chathooks.egress.resolver import Resolver
 from chathooks.kernel.clock import ManualClock
+from support.crash.process import until
 from support.crash.sink import Sink
-from support.rig import POLICY, Rig
+from support.rig import POLICY, Rig, running
+from support.scripted_endpoint import ScriptedEndpoint
 
 pytestmark = pytest.mark.anyio
 
@@ -118,6 +122,58 @@ async def measure(
         }
         await rig.crash()
     return statistics.quantiles(lags, n=100)[98], failures
+
+
+async def test_a_webhook_whose_secret_is_damaged_waits_and_stops_no_other(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with ScriptedEndpoint() as endpoint, running(tmp_path, clock) as rig:
+        damaged = await rig.webhook(endpoint.url("/damaged"), webhook_id="damaged")
+        sound = await rig.webhook(endpoint.url("/sound"), webhook_id="sound")
+
+        async def damage(tx: SqliteTransaction) -> None:
+            tx._run("UPDATE webhooks SET secret_sealed = x'00' WHERE lane = ?", (damaged,))
+
+        await rig.stop()
+        await rig.open()
+        await rig.store.write(damage)
+        await rig.start()
+        await rig.events(3)
+        await rig.quiet()
+        assert set((await rig.states(sound)).values()) == {"delivered"}
+        assert set((await rig.states(damaged)).values()) == {"pending"}
+        await rig.webhook(endpoint.url("/damaged"), webhook_id="damaged")
+        await rig.quiet()
+        assert set((await rig.states(damaged)).values()) == {"delivered"}
+
+
+async def test_a_retry_is_on_time_although_many_busy_webhooks_stand_in_line_before_it(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "TURNS_PER_CYCLE_MAX", 4)
+    async with (
+        ScriptedEndpoint(default=500) as busy,
+        ScriptedEndpoint(default=500) as free,
+        running(tmp_path, clock) as rig,
+    ):
+        for place in range(6):
+            await rig.webhook(busy.url(), webhook_id=f"busy{place}", retry=True, concurrency=1)
+        lane = await rig.webhook(free.url(), webhook_id="free", retry=True, concurrency=1)
+        await rig.event()
+        await rig.quiet()
+        busy.hold()
+        await rig.event()
+        await busy.arrived(12)
+
+        async def both_wait() -> bool:
+            return list((await rig.states(lane)).values()) == ["retrying", "retrying"]
+
+        await until(both_wait, ARRIVAL_S_MAX)
+        clock.advance(10_000)
+        # All busy ones have a retry due and no room for it; their attempts go on until they time out.
+        await free.arrived(3, timeout_s=1.0)
+        busy.release()
+        await rig.quiet()
 
 
 async def test_thirty_bad_endpoints_delay_no_good_one(

@@ -35,7 +35,7 @@ STARTS_KILLED_EARLY = 0.2
 STARTS_STOPPED_GENTLY = 0.15
 RESTART_S_MAX = 10.0
 """Delivery contract §7: an attempt in flight at a crash is made again within 10 s of the start."""
-DRAIN_S_MAX = 60.0
+DRAIN_S_MAX = 30.0
 MS_PER_S = 1000
 
 

@@ -104,6 +104,7 @@ class UnreliableStore:
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
         self.failures = 0
+        self.error: type[Exception] = sqlite3.OperationalError
         self.read = store.read
         self.subscribe = store.subscribe
 
@@ -114,7 +115,7 @@ class UnreliableStore:
 
         async def undone(tx: SqliteTransaction) -> None:
             await command(tx)
-            raise sqlite3.OperationalError("the disk is full")
+            raise self.error("this transaction fails")
 
         return await self._store.write(undone)
 

@@ -50,5 +50,6 @@ class Cycle:
             self.ended
             or self.step is not None
             or self.sweep is not None
+            or len(self.turns) > len(self.starved)  # the line got shorter: others come next
             or any(claim.items or claim.ended or claim.due_checked for claim in self.claims)
         )

@@ -370,8 +370,9 @@ class Engine:
                 return None
             try:
                 endpoint = prepare(row, self._box, self._targets)
-            except ChathooksError as error:
-                log.error("a webhook cannot be read; it waits", lane=lane, reason=error.message)
+            except (ChathooksError, ValueError) as error:
+                # A damaged row is its own webhook's trouble, nobody else's (delivery contract §3.3).
+                log.error("a webhook cannot be read; it waits", lane=lane, reason=str(error))
                 return None
             if len(self._endpoints) >= ENDPOINTS_CACHED_MAX:
                 self._endpoints.clear()
