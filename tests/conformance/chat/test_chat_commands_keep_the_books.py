@@ -41,6 +41,8 @@ def _draw(chat: Chat, chance: random.Random) -> Callable[[], Awaitable[Any]]:
         lambda: chat.members.change_scope(chat.app, guid, uid, scope, actor),  # type: ignore[arg-type]  # drawn from the literals
         lambda: chat.bans.ban(chat.app, guid, uid, actor),
         lambda: chat.bans.unban(chat.app, guid, uid, actor),
+        lambda: chat.reactions.add(chat.app, message_id, "x", uid),
+        lambda: chat.reactions.remove(chat.app, message_id, "x", uid),
         lambda: chat.messages.edit(
             chat.app, message_id, MessageChange(data=NewContent(text=text)), actor
         ),

@@ -264,6 +264,35 @@ async def test_one_event_tells_of_all_whom_one_call_bans(chat: Chat) -> None:
     assert event.data["group"] == await group_state(chat, "g")
 
 
+async def test_one_event_tells_of_all_whom_one_call_blocks(chat: Chat) -> None:
+    await chat.blocks.block(chat.app, "alice", ["bob"])
+    uids = ["bob", "carol", "dave", "nobody"]
+    (event,), _ = await last_events(chat, chat.blocks.block(chat.app, "alice", uids))
+    assert (event.trigger, event.stream, event.sequence) == ("user_blocked", None, None)
+    assert set(event.data["users"]) == {"carol", "dave"}
+    assert event.data["by"]["uid"] == "alice"
+    page = await chat.blocks.page(chat.app, "alice", None, limit=10, offset=0)
+    assert [one.uid for one in page.blocked] == ["bob", "carol", "dave"]
+    (event,), _ = await last_events(chat, chat.blocks.unblock(chat.app, "alice", ["bob", "dave"]))
+    assert (event.trigger, set(event.data["users"])) == ("user_unblocked", {"bob", "dave"})
+    page = await chat.blocks.page(chat.app, "alice", None, limit=10, offset=0)
+    assert [one.uid for one in page.blocked] == ["carol"]
+
+
+async def test_a_departure_is_told_for_each_group_with_the_group_after_it(chat: Chat) -> None:
+    for guid in ("g", "h"):
+        await chat.add_group(guid, owner="alice", participants=["bob"])
+    events, _ = await last_events(chat, chat.departures.deactivate(chat.app, ["bob"]))
+    assert [(event.trigger, event.stream) for event in events] == [
+        ("group_member_removed", "group/g"),
+        ("group_member_removed", "group/h"),
+    ]
+    for event, guid in zip(events, ("g", "h"), strict=True):
+        assert event.data["group"] == await group_state(chat, guid)
+        assert event.data["by"]["uid"] == APP_SYSTEM
+        assert set(event.data["members"]) == {"bob"}
+
+
 async def test_reactions_carry_who_reacted_how_to_which_message(chat: Chat) -> None:
     sent = await chat.say("hi", by="alice", to="bob")
     (added,), _ = await last_events(chat, chat.reactions.add(chat.app, sent.id, "👍", "bob"))
@@ -349,6 +378,22 @@ async def _unban(chat: Chat) -> Any:
     return await chat.bans.unban(chat.app, "g", "dave")
 
 
+async def _block(chat: Chat) -> Any:
+    return await chat.blocks.block(chat.app, "alice", ["bob"])
+
+
+async def _unblock(chat: Chat) -> Any:
+    return await chat.blocks.unblock(chat.app, "carol", ["dave"])
+
+
+async def _deactivate(chat: Chat) -> Any:
+    return await chat.departures.deactivate(chat.app, ["bob"])
+
+
+async def _erase(chat: Chat) -> Any:
+    return await chat.departures.delete(chat.app, "alice", permanent=True)
+
+
 COMMANDS: list[Command] = [
     _send,
     _edit,
@@ -363,6 +408,10 @@ COMMANDS: list[Command] = [
     _take_back,
     _ban,
     _unban,
+    _block,
+    _unblock,
+    _deactivate,
+    _erase,
 ]
 STATE = (
     "SELECT * FROM users",
@@ -370,6 +419,8 @@ STATE = (
     "SELECT * FROM members",
     "SELECT * FROM bans",
     "SELECT * FROM messages",
+    "SELECT * FROM blocks",
+    "SELECT * FROM departures",
     "SELECT * FROM reactions",
     "SELECT * FROM reaction_counts",
     "SELECT * FROM chat_counters",
@@ -386,6 +437,7 @@ async def test_a_rollback_leaves_neither_rows_nor_events(
     await chat.reactions.add(chat.app, "1", "x", "bob")
     await chat.add_group("g", owner="alice", participants=["bob", "dave"])
     await chat.bans.ban(chat.app, "g", "dave")
+    await chat.blocks.block(chat.app, "carol", ["dave"])
     before = [chat.sql(statement) for statement in STATE]
     append = SqliteTransaction.append_to_feed
 

@@ -1,4 +1,4 @@
-"""Reactions and bans over HTTP: shapes, statuses, errors (rest-api.md C8, C12)."""
+"""Reactions, bans, blocks, departures over HTTP: shapes, statuses, errors (rest-api.md C2, C5, C8, C12)."""
 
 from itertools import count
 from typing import Any
@@ -107,3 +107,55 @@ async def test_a_member_is_banned_listed_and_unbanned(server: Server) -> None:
     unbanned = (await server.call("DELETE", f"{path}/bob")).data
     assert (unbanned["success"], unbanned["data"]["action"]) == (True, "unbanned")
     assert (await server.call("GET", path)).data == []
+
+
+async def new_user(server: Server) -> str:
+    uid = new_id()
+    assert (await server.call("POST", "/users", {"uid": uid, "name": uid})).status == 200
+    return uid
+
+
+async def test_users_are_blocked_listed_and_unblocked(server: Server) -> None:
+    uid, other = await new_user(server), await new_user(server)
+    path = f"/users/{uid}/blockedusers"
+    blocked = await server.call("POST", path, {"blockedUids": [other, uid]})
+    assert blocked.data[other]["message"] == (
+        f"The user with UID {uid} has blocked user with UID {other} successfully."
+    )
+    assert blocked.data[uid]["error"]["code"] == "ERR_CANNOT_BLOCK_SELF"
+    listed = await server.call("GET", f"{path}?searchKey={other}")
+    assert [(one["uid"], one["blockedByMe"]) for one in listed.data] == [(other, True)]
+    assert listed.json["meta"]["pagination"]["total"] == 1
+    body = {"receiverType": "user", "category": "message", "type": "text", "data": {"text": "x"}}
+    before = await feed_position(server)
+    for by, to, code in ((uid, other, "ERR_BLOCKED_RECEIVER"), (other, uid, "ERR_BLOCKED_SENDER")):
+        refused = await server.call(
+            "POST", "/messages", {**body, "receiver": to}, headers=acting(by)
+        )
+        assert (refused.status, refused.code) == (403, code)
+    for wrong in ({}, {"blockedUids": []}, {"blockedUids": ["x"] * 26}):
+        refused = await server.call("POST", path, wrong)
+        assert (refused.status, refused.code) == (400, "ERR_BAD_REQUEST")
+    assert await feed_position(server) == before
+    assert (await server.call("DELETE", path, {"blockedUids": [other]})).data[other]["success"]
+    assert (await server.call("GET", path)).data == []
+
+
+async def test_users_are_deactivated_activated_and_deleted(server: Server) -> None:
+    uid = await new_user(server)
+    gone = await server.call("DELETE", "/users", {"uidsToDeactivate": [uid, "nobody"]})
+    assert gone.data == {"deactivatedUids": [uid]}
+    read = await server.call("GET", f"/users/{uid}")
+    assert (read.status, read.code) == (404, "ERR_UID_NOT_FOUND")
+    back = await server.call("PUT", "/users", {"uidsToActivate": [uid]})
+    assert back.data == {"nonDeactivatedUids": [uid]}
+    deleted = await server.call("DELETE", f"/users/{uid}", {"permanent": True})
+    assert deleted.data == {
+        "success": True,
+        "message": f"User with {uid} has been deleted successfully.",
+    }
+    again = await server.call("DELETE", f"/users/{uid}")
+    assert (again.status, again.code) == (404, "ERR_UID_NOT_FOUND")
+    assert (await server.call("POST", "/users", {"uid": uid, "name": "x"})).status == 200
+    built_in = await server.call("DELETE", "/users/app_system")
+    assert (built_in.status, built_in.code) == (403, "ERR_PERMISSION_DENIED")

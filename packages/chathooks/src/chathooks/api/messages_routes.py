@@ -213,6 +213,8 @@ class MessageRoutes:
                     "ERR_UID_NOT_FOUND",
                     "ERR_GUID_NOT_FOUND",
                     "ERR_GROUP_NOT_JOINED",
+                    "ERR_BLOCKED_RECEIVER",
+                    "ERR_BLOCKED_SENDER",
                     "ERR_EMPTY_MESSAGE_CATEGORY",
                     "ERR_INVALID_MESSAGE_CATEGORY",
                     "ERR_EMPTY_MESSAGE_TYPE",

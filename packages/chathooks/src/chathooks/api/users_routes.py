@@ -4,10 +4,18 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from chathooks.api.chat_answers import IDS_PER_QUERY_MAX, Presence, SearchKey, TagFilter
+from chathooks.api.chat_answers import IDS_PER_QUERY_MAX, Done, Presence, SearchKey, TagFilter
 from chathooks.api.paging import PageMeta, PageQuery, page_meta
 from chathooks.api.routing import Answer, Call, Route
-from chathooks.chat.requests import Id, NewUser, UserChange
+from chathooks.chat.departures import Departures
+from chathooks.chat.requests import (
+    Id,
+    NewUser,
+    UidsToActivate,
+    UidsToDeactivate,
+    UserChange,
+    UserRemoval,
+)
 from chathooks.chat.store import UserFilter
 from chathooks.chat.users import UserPage, Users
 from chathooks_events.entities import User
@@ -54,11 +62,24 @@ class NewUserAnswer(User, frozen=True, kw_only=True):
     auth_token: str | None = None
 
 
+class Deactivated(msgspec.Struct, frozen=True, rename="camel"):
+    """Who was deactivated."""
+
+    deactivated_uids: list[str]
+
+
+class Reactivated(msgspec.Struct, frozen=True, rename="camel"):
+    """Who of those named is active now."""
+
+    non_deactivated_uids: list[str]
+
+
 class UserRoutes:
     """Handlers of `/users`."""
 
-    def __init__(self, users: Users) -> None:
+    def __init__(self, users: Users, departures: Departures) -> None:
         self._users = users
+        self._departures = departures
 
     async def create(self, call: Call) -> Answer:
         created = await self._users.create(call.app.key, call.body)
@@ -96,8 +117,60 @@ class UserRoutes:
     async def update(self, call: Call) -> Answer:
         return Answer(await self._users.update(call.app.key, call.path["uid"].lower(), call.body))
 
+    async def deactivate(self, call: Call) -> Answer:
+        uids = call.body.uids_to_deactivate
+        return Answer(Deactivated(await self._departures.deactivate(call.app.key, uids)))
+
+    async def reactivate(self, call: Call) -> Answer:
+        uids = call.body.uids_to_activate
+        return Answer(Reactivated(await self._departures.reactivate(call.app.key, uids)))
+
+    async def delete(self, call: Call) -> Answer:
+        uid = call.path["uid"].lower()
+        removal: UserRemoval = call.body or UserRemoval()
+        await self._departures.delete(call.app.key, uid, permanent=removal.permanent)
+        return Answer(Done(True, f"User with {uid} has been deleted successfully."))
+
     def routes(self) -> list[Route]:
         """All calls of this module."""
+        return [*self._routes_of_users(), *self._routes_of_departures()]
+
+    def _routes_of_departures(self) -> list[Route]:
+        return [
+            Route(
+                method="DELETE",
+                path="/users",
+                handler=self.deactivate,
+                summary="Deactivate users",
+                tag=TAG,
+                answer=Deactivated,
+                body=UidsToDeactivate,
+                errors=("ERR_PERMISSION_DENIED",),
+            ),
+            Route(
+                method="PUT",
+                path="/users",
+                handler=self.reactivate,
+                summary="Activate users again",
+                tag=TAG,
+                answer=Reactivated,
+                body=UidsToActivate,
+                errors=("ERR_OPERATION_FAILED",),
+            ),
+            Route(
+                method="DELETE",
+                path="/users/{uid}",
+                handler=self.delete,
+                summary="Deactivate a user or delete one for good",
+                tag=TAG,
+                answer=Done,
+                body=UserRemoval,
+                body_required=False,
+                errors=("ERR_UID_NOT_FOUND", "ERR_PERMISSION_DENIED"),
+            ),
+        ]
+
+    def _routes_of_users(self) -> list[Route]:
         return [
             Route(
                 method="POST",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chathooks.api.blocks_routes import BlockRoutes
 from chathooks.api.groups_routes import GroupRoutes
 from chathooks.api.members_routes import MemberRoutes
 from chathooks.api.messages_routes import MessageRoutes
@@ -10,6 +11,8 @@ from chathooks.api.reactions_routes import ReactionRoutes
 from chathooks.api.routing import Route
 from chathooks.api.users_routes import UserRoutes
 from chathooks.chat.bans import Bans
+from chathooks.chat.blocks import Blocks
+from chathooks.chat.departures import Departures
 from chathooks.chat.groups import Groups
 from chathooks.chat.history import History
 from chathooks.chat.members import Members
@@ -29,6 +32,8 @@ class ChatCore:
     """All chat services on one store."""
 
     users: Users
+    departures: Departures
+    blocks: Blocks
     groups: Groups
     members: Members
     bans: Bans
@@ -42,24 +47,28 @@ class ChatCore:
         cls, store: Store[ChatTransaction], outbox: Outbox, clock: Clock, random: RandomBytes
     ) -> "ChatCore":
         """The services on `store`."""
+        departures = Departures(store, outbox, clock)
         groups = Groups(store, outbox, clock, random)
         reactions = Reactions(store, outbox, clock)
         return cls(
             users=Users(store, clock, random),
+            departures=departures,
+            blocks=Blocks(store, outbox, clock),
             groups=groups,
             members=Members(store, outbox, clock),
             bans=Bans(store, outbox, clock),
             messages=Messages(store, outbox, clock),
             history=History(store),
             reactions=reactions,
-            upkeep=Upkeep(groups, reactions),
+            upkeep=Upkeep(departures, groups, reactions),
         )
 
     def routes(self) -> Sequence[Route]:
         """The calls that they serve."""
         return (
             *MessageRoutes(self.messages, self.history).routes(),
-            *UserRoutes(self.users).routes(),
+            *UserRoutes(self.users, self.departures).routes(),
+            *BlockRoutes(self.blocks).routes(),
             *GroupRoutes(self.groups).routes(),
             *MemberRoutes(self.members, self.bans).routes(),
             *ReactionRoutes(self.reactions).routes(),

@@ -18,6 +18,9 @@ GROUPS_PER_USER_MAX = 2_000
 UIDS_PER_CALL_MAX = 25
 """Over all arrays of one call that adds members."""
 
+USERS_PER_CALL_MAX = 100
+"""Whom one call deactivates or activates."""
+
 MESSAGE_CHARS_MAX = 65_536
 """Of a message's JSON without its entities."""
 MESSAGE_DATA_BYTES_MAX = 10 * 1024

@@ -33,6 +33,7 @@ from chathooks.chat.store import (
     GroupRecord,
     MessageRecord,
     NewMessage,
+    UserRecord,
 )
 from chathooks.chat.views import (
     APP_SYSTEM,
@@ -65,6 +66,20 @@ def _mentions(text: str | None) -> list[str]:
     return uids
 
 
+async def _check_blocks(tx: ChatTransaction, actor: Actor, receiver: UserRecord) -> None:
+    """Raises ERR_BLOCKED_RECEIVER where the actor blocks the receiver, ERR_BLOCKED_SENDER the other way."""
+    if actor.is_app or receiver.built_in:
+        return
+    blocker = await tx.blocker(actor.user.key, receiver.key)
+    if blocker == actor.user.key:
+        raise ChathooksError(
+            "ERR_BLOCKED_RECEIVER",
+            f"{actor.uid} blocks {receiver.uid}; lift the block to write to them.",
+        )
+    if blocker is not None:
+        raise ChathooksError("ERR_BLOCKED_SENDER", f"{receiver.uid} blocks {actor.uid}.")
+
+
 class Messages:
     """Changes the messages of all apps; `chathooks.chat.history` reads them."""
 
@@ -85,7 +100,7 @@ class Messages:
 
         Raises:
             ChathooksError: ERR_EMPTY_RECEIVER, ERR_INVALID_RECEIVER_TYPE, ERR_UID_NOT_FOUND,
-                ERR_GUID_NOT_FOUND, ERR_GROUP_NOT_JOINED, and those of `chathooks.chat.content`.
+                ERR_GUID_NOT_FOUND, ERR_GROUP_NOT_JOINED, ERR_BLOCKED_RECEIVER, ERR_BLOCKED_SENDER, and those of `chathooks.chat.content`.
         """
         receiver_id, receiver_type = check_receiver(request)
         category, type_ = check_category_and_type(request.category, request.type)
@@ -117,6 +132,7 @@ class Messages:
                 if receiver_id not in found:
                     raise unknown_uid(receiver_id)
                 receiver = found[receiver_id]
+                await _check_blocks(tx, actor, receiver)
                 new = msgspec.structs.replace(
                     draft, sender=actor.user.key, receiver_user=receiver.key
                 )

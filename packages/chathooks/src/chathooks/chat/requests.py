@@ -17,7 +17,9 @@ from chathooks.chat.limits import (
     STATUS_MESSAGE_CHARS_MAX,
     TAG_CHARS_MAX,
     TAGS_MAX,
+    UIDS_PER_CALL_MAX,
     URL_CHARS_MAX,
+    USERS_PER_CALL_MAX,
 )
 from chathooks_events.entities import GroupType, Scope
 
@@ -66,6 +68,34 @@ class UserChange(Request, frozen=True, kw_only=True):
     metadata: Metadata | None = None
     tags: Tags | None = None
     unset: list[Literal["avatar", "link", "metadata"]] = []
+
+
+class BlockedUids(Request, frozen=True, kw_only=True):
+    """Body of the calls that block and unblock."""
+
+    blocked_uids: Annotated[list[GivenId], msgspec.Meta(min_length=1, max_length=UIDS_PER_CALL_MAX)]
+
+
+class UidsToDeactivate(Request, frozen=True, kw_only=True):
+    """Body of `DELETE /users`."""
+
+    uids_to_deactivate: Annotated[
+        list[GivenId], msgspec.Meta(min_length=1, max_length=USERS_PER_CALL_MAX)
+    ]
+
+
+class UidsToActivate(Request, frozen=True, kw_only=True):
+    """Body of `PUT /users`."""
+
+    uids_to_activate: Annotated[
+        list[GivenId], msgspec.Meta(min_length=1, max_length=USERS_PER_CALL_MAX)
+    ]
+
+
+class UserRemoval(Request, frozen=True, kw_only=True):
+    """Body of `DELETE /users/{uid}`."""
+
+    permanent: bool = False
 
 
 class MemberUids(Request, frozen=True, kw_only=True):

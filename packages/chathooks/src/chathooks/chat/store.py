@@ -56,6 +56,22 @@ class GroupRecord(msgspec.Struct, frozen=True, gc=False):
     deleted_at: int | None
 
 
+class Relation(msgspec.Struct, frozen=True, gc=False):
+    """What a user who is looked at has to do with who looks. Times are unix seconds."""
+
+    blocked_by_me_at: int | None = None
+    blocked_at: int | None = None
+    """When they blocked who looks."""
+
+
+class Departure(msgspec.Struct, frozen=True, gc=False):
+    """A user whose memberships wait to be ended."""
+
+    app: int
+    erase: bool
+    """Whether the user is deleted for good after that."""
+
+
 class MemberRecord(msgspec.Struct, frozen=True, gc=False):
     """A membership. `joined_at` is in unix seconds."""
 
@@ -199,6 +215,54 @@ class UserTransaction(Protocol):
         """How many `list_users` knows: exact without filter, else at most FILTERED_TOTAL_MAX."""
 
 
+class BlockTransaction(Protocol):
+    """Blocks between users."""
+
+    async def add_block(self, user: int, blocked: int, blocked_at: int) -> bool:
+        """Whether it was not there before."""
+
+    async def remove_block(self, user: int, blocked: int) -> bool:
+        """Whether it was there."""
+
+    async def blocker(self, user: int, other: int) -> int | None:
+        """Who of the two blocks the other; `user` if both do."""
+
+    async def relations(self, viewer: int, users: Collection[int]) -> dict[int, Relation]:
+        """Of those of the users that `viewer` blocks or is blocked by."""
+
+    async def list_blocks(
+        self, user: int, search: str | None, limit: int, offset: int
+    ) -> list[tuple[UserRecord, int]]:
+        """Active users whom `user` blocks and since when; `search` begins their uid or name."""
+
+    async def count_blocks(self, user: int, search: str | None) -> int:
+        """How many `list_blocks` knows, at most FILTERED_TOTAL_MAX."""
+
+
+class DepartureTransaction(Protocol):
+    """Users who were deactivated or deleted."""
+
+    async def deactivate_user(
+        self, app: int, user: int, deactivated_at: int, *, erase: bool
+    ) -> None:
+        """Mark the user, forget the tokens, and leave the memberships for later."""
+
+    async def reactivate_user(self, user: int, updated_at: int) -> None: ...
+
+    async def erase_user(self, app: int, user: int, *, built_in: int) -> None:
+        """Forget uid, name and profile; the row stays for the messages that name it."""
+
+    async def departure(self, user: int) -> Departure | None: ...
+
+    async def next_departure(self) -> int | None:
+        """A user whose memberships wait to be ended."""
+
+    async def end_departure(self, user: int) -> None: ...
+
+    async def memberships(self, user: int, limit: int) -> list[tuple[GroupRecord, MemberRecord]]:
+        """Groups that the user is in, `limit` at most."""
+
+
 class GroupTransaction(Protocol):
     """Groups and their members; deleted groups do not exist, unless said."""
 
@@ -339,6 +403,8 @@ class ReactionTransaction(Protocol):
 class ChatTransaction(
     OutboxTransaction,
     UserTransaction,
+    BlockTransaction,
+    DepartureTransaction,
     GroupTransaction,
     BanTransaction,
     MessageTransaction,

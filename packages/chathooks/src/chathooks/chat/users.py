@@ -3,14 +3,15 @@
 `tx` of a command is one transaction; checks that decide a change are made in it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from chathooks.chat.actors import actor_of, unknown_uid
+from chathooks.chat.actors import Actor, actor_of, unknown_uid
 from chathooks.chat.fields import checked_url, stored_metadata, stored_tags
 from chathooks.chat.requests import NewUser, UserChange
-from chathooks.chat.store import ChatTransaction, UserFilter, UserRecord
+from chathooks.chat.store import ChatTransaction, Relation, UserFilter, UserRecord
 from chathooks.chat.views import user_answer
 from chathooks.kernel.clock import MS_PER_S, Clock
 from chathooks.kernel.crypto import digest
@@ -128,12 +129,11 @@ class Users:
         """One active user, as `on_behalf_of` sees them if given. Raises ERR_UID_NOT_FOUND."""
 
         async def get(tx: ChatTransaction) -> User:
-            if on_behalf_of is not None:
-                await actor_of(tx, app, on_behalf_of)
+            viewer = None if on_behalf_of is None else await actor_of(tx, app, on_behalf_of)
             found = (await tx.users_by_uid(app, (uid,))).get(uid)
             if found is None:
                 raise unknown_uid(uid)
-            return user_answer(found, seen_by=on_behalf_of)
+            return (await _seen(tx, [found], viewer, with_tags=True))[0]
 
         return await self._store.read(get)
 
@@ -176,11 +176,27 @@ class Users:
         """A page of users by uid. Raises ERR_UID_NOT_FOUND for an unknown `on_behalf_of`."""
 
         async def query(tx: ChatTransaction) -> UserPage:
-            if on_behalf_of is not None:
-                await actor_of(tx, app, on_behalf_of)
+            viewer = None if on_behalf_of is None else await actor_of(tx, app, on_behalf_of)
             found = await tx.list_users(app, only, limit, offset)
             total = await tx.count_users(app, only)
-            users = [user_answer(user, seen_by=on_behalf_of, with_tags=with_tags) for user in found]
-            return UserPage(users, total)
+            return UserPage(await _seen(tx, found, viewer, with_tags=with_tags), total)
 
         return await self._store.read(query)
+
+
+async def _seen(
+    tx: ChatTransaction, users: Sequence[UserRecord], viewer: Actor | None, *, with_tags: bool
+) -> list[User]:
+    """The users as the viewer sees them, or the app."""
+    if viewer is None:
+        return [user_answer(user, with_tags=with_tags) for user in users]
+    relations = await tx.relations(viewer.user.key, [user.key for user in users])
+    return [
+        user_answer(
+            user,
+            seen_by=viewer.uid,
+            with_tags=with_tags,
+            relation=None if user.uid == viewer.uid else relations.get(user.key, Relation()),
+        )
+        for user in users
+    ]

@@ -6,7 +6,14 @@ from typing import Any, cast
 import msgspec
 
 from chathooks.chat.fields import whole_metadata
-from chathooks.chat.store import BanRecord, GroupRecord, MemberRecord, MessageRecord, UserRecord
+from chathooks.chat.store import (
+    BanRecord,
+    GroupRecord,
+    MemberRecord,
+    MessageRecord,
+    Relation,
+    UserRecord,
+)
 from chathooks_events.entities import (
     DeletedMessage,
     Entities,
@@ -69,8 +76,17 @@ def user_entity(user: UserRecord, conversation_id: str | None = None) -> User:
     )
 
 
-def user_answer(user: UserRecord, *, seen_by: str | None = None, with_tags: bool = True) -> User:
-    """A user as the users API shows them; `seen_by` adds the conversation of the two."""
+def user_answer(
+    user: UserRecord,
+    *,
+    seen_by: str | None = None,
+    with_tags: bool = True,
+    relation: Relation | None = None,
+) -> User:
+    """A user as the users API shows them; `seen_by` adds the conversation of the two.
+
+    `relation` adds who of the two blocks the other.
+    """
     conversation = None if seen_by in (None, user.uid) else user_conversation_id(seen_by, user.uid)
     metadata = user.metadata
     if seen_by is None or seen_by == user.uid:
@@ -79,6 +95,10 @@ def user_answer(user: UserRecord, *, seen_by: str | None = None, with_tags: bool
         user_entity(user, conversation),
         metadata=_json(metadata),
         tags=_tags(user.tags) if with_tags else None,
+        blocked_by_me=None if relation is None else relation.blocked_by_me_at is not None,
+        blocked_by_me_at=None if relation is None else relation.blocked_by_me_at,
+        has_blocked_me=None if relation is None else relation.blocked_at is not None,
+        blocked_at=None if relation is None else relation.blocked_at,
     )
 
 

@@ -2,6 +2,8 @@
 
 from chathooks.adapters.sqlite.apps import AppsPart
 from chathooks.adapters.sqlite.chat_bans import ChatBansPart
+from chathooks.adapters.sqlite.chat_blocks import ChatBlocksPart
+from chathooks.adapters.sqlite.chat_departures import ChatDeparturesPart
 from chathooks.adapters.sqlite.chat_groups import ChatGroupsPart
 from chathooks.adapters.sqlite.chat_messages import ChatMessagesPart
 from chathooks.adapters.sqlite.chat_reactions import ChatReactionsPart
@@ -16,6 +18,8 @@ from chathooks.adapters.sqlite.webhooks import WebhooksPart
 class SqliteTransaction(
     AppsPart,
     ChatBansPart,
+    ChatBlocksPart,
+    ChatDeparturesPart,
     ChatGroupsPart,
     ChatMessagesPart,
     ChatReactionsPart,
