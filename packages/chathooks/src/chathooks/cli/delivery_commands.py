@@ -12,6 +12,7 @@ from rich.text import Text
 from chathooks.cli.commands import Command
 from chathooks.cli.fields import Request, Values, argument, fill, option
 from chathooks.cli.follow import ENDED_STATES, LAST_MAX, EventTail, LogTail, follow
+from chathooks.cli.rest import decode
 from chathooks.cli.session import Session
 from chathooks.cli.tables import DELIVERIES, EVENTS, milliseconds, styled, value_at
 from chathooks.cli.text import excerpt, moment, plain
@@ -72,6 +73,7 @@ def follow_events(session: Session, values: Values) -> None:
         if not skipped:
             tail.skip(session.send)
             skipped = True
+            session.remark("At the end of the feed: what happens now is shown.")
             return
         more = True
         while more:
@@ -91,27 +93,30 @@ def _print_followed(session: Session, item: msgspec.Raw, line: Callable[[Any], T
     if session.json:
         session.print_line(bytes(item))
     else:
-        session.console.print(line(msgspec.json.decode(item)), soft_wrap=True)
+        session.console.print(line(decode(item, Any)), soft_wrap=True)
+
+
+def _text_of(item: Any, *places: str) -> str:
+    return "  ".join(plain(value_at(item, place)) for place in places)
 
 
 def _delivery_line(item: Any) -> Text:
-    state = styled(plain(item["state"]))
+    state = styled(_text_of(item, "state"))
     state.pad_right(max(0, STATE_CHARS - len(state)))
-    head = f"{moment(item['createdAt'])}  {plain(item['webhook'])}  {plain(item['trigger'])}  "
+    head = f"{moment(value_at(item, 'createdAt'))}  {_text_of(item, 'webhook', 'trigger')}  "
+    tail = f"  {_text_of(item, 'id')}"
     last = value_at(item, "attempts.-1")
-    tail = f"  {plain(item['id'])}"
     if last is not None:
-        status = plain(value_at(last, "status")) or plain(value_at(last, "failure"))
-        tail += f"  attempt {plain(last['number'])}: {status} in {milliseconds(last['durationMs'])}"
+        ended = _text_of(last, "status") or _text_of(last, "failure")
+        took = milliseconds(value_at(last, "durationMs"))
+        tail += f"  attempt {_text_of(last, 'number')}: {ended} in {took}"
     return Text(head) + state + Text(tail)
 
 
 def _event_line(item: Any) -> Text:
-    text = value_at(item, "data.data.text") or value_at(item, "data.message.data.text")
-    return Text(
-        f"{moment(item['createdAt'])}  {plain(item['trigger'])}  {plain(item['eventId'])}"
-        + (f"  {excerpt(text)}" if text else "")
-    )
+    line = f"{moment(value_at(item, 'createdAt'))}  {_text_of(item, 'trigger', 'eventId')}"
+    text = value_at(item, "data.message.data.text")
+    return Text(f"{line}  {excerpt(text)}" if text else line)
 
 
 REPLAY_FIELDS = (

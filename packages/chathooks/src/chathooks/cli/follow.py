@@ -12,7 +12,7 @@ import msgspec
 
 from chathooks.cli.failures import EXIT_UNREACHABLE, CommandFailed
 from chathooks.cli.fields import Request
-from chathooks.cli.rest import Answer
+from chathooks.cli.rest import Answer, decode
 from chathooks.cli.tables import value_at
 
 POLL_PAGE_ITEMS = 100
@@ -41,7 +41,8 @@ class Seen(msgspec.Struct):
         return self.state, len(self.attempts)
 
 
-_seen = msgspec.json.Decoder(Seen).decode
+class _Placed(msgspec.Struct):
+    cursor: str
 
 
 @dataclass(slots=True)
@@ -81,7 +82,9 @@ class LogTail:
         self.left_out = False
         for _ in range(POLL_PAGES_MAX):
             answer = send(Request("GET", path, query))
-            page = [(_seen(item), item) for item in answer.items()]
+            page: list[tuple[Seen, msgspec.Raw]] = [
+                (decode(item, Seen), item) for item in answer.items()
+            ]
             found += page
             cursor = value_at(answer.meta, "next.cursor")
             reached = bool(page) and page[-1][0].number <= self._floor
@@ -118,13 +121,15 @@ class EventTail:
         if following:
             self.after = str(following)
         elif events:
-            self.after = str(msgspec.json.decode(events[-1])["cursor"])
+            self.after = decode(events[-1], _Placed).cursor
         return events, bool(following) and self.after != before
 
     def skip(self, send: Send) -> None:
-        """Go to the end of the feed. Raises CommandFailed."""
-        while self.poll(send)[1]:
+        """Go to the end of the feed, whatever the triggers there. Raises CommandFailed."""
+        whole = EventTail(self.after)
+        while whole.poll(send)[1]:
             pass
+        self.after = whole.after
 
 
 def passes(error: CommandFailed) -> bool:

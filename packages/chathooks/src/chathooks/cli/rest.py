@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 import msgspec
@@ -26,6 +26,8 @@ ANSWER_TIMEOUT_S = 60.0
 """From the call to the end of its answer."""
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
+
+T = TypeVar("T")
 
 _SUCCESS_FROM, _SUCCESS_BELOW = 200, 300
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -78,6 +80,14 @@ class Connection:
     ca_file: Path | None = None
 
 
+def decode(data: bytes | msgspec.Raw, type_: type[T] | Any) -> T:
+    """A part of an answer. Raises CommandFailed where it is not of the type."""
+    try:
+        return cast("T", msgspec.json.decode(data, type=type_))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise _not_ours("a part of it is not of the documented shape") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`data` of an answer, byte for byte, and its `meta`."""
@@ -86,15 +96,12 @@ class Answer:
     meta: Mapping[str, Any]
 
     def value(self) -> Any:
-        """`data` as Python values."""
-        return msgspec.json.decode(self.data)
+        """`data` as Python values. Raises CommandFailed where it is no JSON."""
+        return decode(self.data, Any)
 
     def items(self) -> list[msgspec.Raw]:
         """The entries of a list, byte for byte. Raises CommandFailed where it is none."""
-        try:
-            return msgspec.json.decode(self.data, type=list[msgspec.Raw])
-        except msgspec.MsgspecError:
-            raise _not_ours("a list was expected") from None
+        return decode(self.data, list[msgspec.Raw])
 
 
 def _not_ours(why: str, outcome: str = "") -> CommandFailed:
@@ -291,6 +298,7 @@ def _query_value(value: object) -> str:
 
 def _read(method: str, status: int, kind: str, data: bytes) -> Answer:
     try:
+        data.decode("utf-8")  # which is not checked within raw parts
         envelope = _decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         envelope = _Envelope()

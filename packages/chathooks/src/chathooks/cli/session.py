@@ -18,7 +18,7 @@ from chathooks.app.secrets import CREDENTIALS_FILE
 from chathooks.app.settings import SETTINGS
 from chathooks.cli.failures import EXIT_REFUSED, CommandFailed
 from chathooks.cli.fields import Field, Request, Values, option
-from chathooks.cli.rest import Answer, Connection, Rest
+from chathooks.cli.rest import Answer, Connection, Rest, decode
 from chathooks.cli.tables import View, show_list, show_one
 
 URL_DEFAULT = "http://127.0.0.1:8080"
@@ -159,5 +159,5 @@ class Session:
 
 
 def decoded(items: Iterable[msgspec.Raw]) -> list[Any]:
-    """Entries as Python values."""
-    return [msgspec.json.decode(item) for item in items]
+    """Entries as Python values. Raises CommandFailed."""
+    return [decode(item, Any) for item in items]

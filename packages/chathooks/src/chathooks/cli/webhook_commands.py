@@ -9,7 +9,8 @@ from chathooks.cli.commands import Command, show_batch
 from chathooks.cli.failures import EXIT_FAILED, CommandFailed
 from chathooks.cli.fields import Field, Request, Values, argument, option
 from chathooks.cli.pages import list_all, read_list
-from chathooks.cli.session import Session
+from chathooks.cli.rest import decode
+from chathooks.cli.session import Session, decoded
 from chathooks.cli.tables import DELIVERIES, TRIGGERS, WEBHOOKS, value_at
 from chathooks.cli.text import plain
 
@@ -72,7 +73,7 @@ def webhook_triggers(session: Session, values: Values) -> None:
 def show_trigger(session: Session, values: Values) -> None:
     """Describe a trigger, or print its sample or schema alone. Raises CommandFailed."""
     answer = session.send(Request("GET", f"/triggers/{quote(values['trigger'], safe='')}"))
-    parts = msgspec.json.decode(answer.data, type=dict[str, msgspec.Raw])
+    parts: dict[str, msgspec.Raw] = decode(answer.data, dict[str, msgspec.Raw])
     for part in ("sample", "schema"):
         if values[part]:
             session.print_json(bytes(parts[part]))
@@ -126,7 +127,7 @@ def webhook_ids(session: Session) -> list[str]:
     listed = read_list(
         session.send, Request("GET", "/webhooks"), "pages", WEBHOOKS_LISTED_MAX, lambda _: None
     )
-    return [str(msgspec.json.decode(item)["id"]) for item in listed.items]
+    return [str(value_at(item, "id")) for item in decoded(listed.items)]
 
 
 WEBHOOK_COMMANDS = (
