@@ -140,7 +140,8 @@ async def _endpoint(
             name=name,
             state="failed",
             message=f"{url}: {refused.message}",
-            advice="Change its webhookURL, or allow it with CHATHOOKS_ALLOW_TARGET_NETWORKS.",
+            advice="Change its webhookURL, or allow it with CHATHOOKS_ALLOW_TARGET_NETWORKS or "
+            "CHATHOOKS_ALLOW_HTTP_TARGETS.",
         )
     addresses, problem = await _resolve(resolver, target)
     allowed = [ip for ip in addresses if judge_address(ip, policy) is None]

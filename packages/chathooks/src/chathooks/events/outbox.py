@@ -8,13 +8,13 @@ bytes are what every webhook and every attempt sends (§1).
 from typing import Any, Protocol
 
 import msgspec
-from chathooks_events.catalog import TRIGGERS
 
 from chathooks.events.streams import Stream
 from chathooks.kernel.clock import Clock
 from chathooks.kernel.errors import ChathooksError
 from chathooks.kernel.ids import EventIds
 from chathooks.kernel.transactions import Topic
+from chathooks_events.catalog import TRIGGERS
 
 EVENT_DATA_BYTES_MAX = 512 * 1024
 """Far above what the API's own limits allow; a wall against a mistake in a payload."""
