@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import shlex
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -135,6 +136,8 @@ def _measure(bench: _Bench, options: argparse.Namespace, folder: Path, console: 
 def main() -> None:
     """See the module."""
     options = _arguments(sys.argv[1:])
+    # Ended from outside, the endpoint is still ended and what was stored removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     console = Console(soft_wrap=True, highlight=False, width=160)
     parent = options.folder
     if parent is not None:

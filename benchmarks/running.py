@@ -17,6 +17,7 @@ from benchmarks.side import Counted, Spec
 START_S_MAX = 60.0
 """Start, warm-up and stop of a side, beyond its seconds."""
 BACKLOG_S_MAX = 600.0
+ERROR_CHARS_KEPT = 2_000
 POST_PATHS = {"post": "/v3/messages", "trivial": "/trivial"}
 
 
@@ -30,10 +31,11 @@ def _decoded(output: bytes) -> Counted:
 
 def _run_alone(spec: Spec, timeout_s: float) -> Counted:
     done = subprocess.run(
-        _command("side", spec), stdout=subprocess.PIPE, check=False, timeout=timeout_s
+        _command("side", spec), capture_output=True, check=False, timeout=timeout_s
     )
     if done.returncode:
-        raise RuntimeError(f"the side {spec.side} ended with status {done.returncode}")
+        text = done.stderr.decode("utf-8", "replace")[-ERROR_CHARS_KEPT:]
+        raise RuntimeError(f"the side {spec.side} ended with status {done.returncode}: {text}")
     return _decoded(done.stdout)
 
 
@@ -46,7 +48,7 @@ def run_side(spec: Spec) -> Counted:
     """Run the side named in the spec.
 
     Raises:
-        RuntimeError: it ended with an error, which it has printed itself.
+        RuntimeError: it ended with an error.
     """
     if spec.side in POST_PATHS:
         return _run_server(spec)
@@ -73,7 +75,7 @@ class _Told:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            text = self._log.read_text("utf-8", "replace")[-2000:]
+            text = self._log.read_text("utf-8", "replace")[-ERROR_CHARS_KEPT:]
             raise RuntimeError(f"a process of the run ended: {text}")
         return line
 
