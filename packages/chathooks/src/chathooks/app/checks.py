@@ -5,13 +5,14 @@ import os
 import sqlite3
 import ssl
 import time
+import tomllib
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from chathooks.app.build import STORE_FILE, target_policy
-from chathooks.app.secrets import CREDENTIALS_FILE, OWNER_ONLY, SECRET_KEY_FILE
+from chathooks.app.secrets import CREDENTIALS_FILE, SECRET_KEY_FILE
 from chathooks.app.settings import Settings
 from chathooks.egress.guard import Target, TargetPolicy, TargetRefused, judge_address, parse_target
 from chathooks.egress.resolver import Answer, Resolver
@@ -21,6 +22,8 @@ ENDPOINTS_AT_ONCE = 16
 CONNECT_TIMEOUT_S = 2.0
 DISK_FREE_BYTES_MIN = 256 * 1024 * 1024
 YEAR_OF_WRITING = 2025
+OF_OTHERS = 0o077
+"""Permissions of group and others."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -32,48 +35,90 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     advice: str = ""
 
 
-def _files(settings: Settings) -> list[Check]:
-    folder = settings.data_dir
-    if not folder.exists():
-        return [
-            Check(
-                name="data directory",
-                state="warning",
-                message=f"{folder} does not exist yet.",
-                advice="chathooks serve makes it.",
-            )
-        ]
-    checks = []
-    stat = os.statvfs(folder)
-    free = stat.f_bavail * stat.f_frsize
-    enough = free >= DISK_FREE_BYTES_MIN
-    checks.append(
-        Check(
-            name="disk",
-            state="ok" if enough else "failed",
-            message=f"{free // 2**20} MiB free in {folder}.",
-            advice="" if enough else "Free some space: a full disk makes every write a 503.",
-        )
-    )
-    for name in (CREDENTIALS_FILE, SECRET_KEY_FILE):
-        path = folder / name
-        if path.exists() and path.stat().st_mode & 0o777 & ~OWNER_ONLY:
-            checks.append(
+def _folder(folder: Path) -> list[Check]:
+    name = "data directory"
+    try:
+        if not folder.exists():
+            return [
                 Check(
                     name=name,
-                    state="failed",
-                    message=f"{path} can be read by others.",
-                    advice=f"chmod 600 {path}",
+                    state="warning",
+                    message=f"{folder} does not exist yet.",
+                    advice="chathooks serve makes it.",
                 )
-            )
+            ]
+        if not folder.is_dir():
+            return [Check(name=name, state="failed", message=f"{folder} is not a folder.")]
+        free = _free_bytes(folder)
+        checks = [_disk(folder, free)]
+        for file in (CREDENTIALS_FILE, SECRET_KEY_FILE):
+            checks += _private_file(folder / file)
+    except OSError as error:
+        return [_unreadable(name, folder, error)]
     return checks
 
 
-def _store(path: Path) -> tuple[list[Check], list[tuple[str, str]]]:
+def _unreadable(name: str, path: Path, error: OSError) -> Check:
+    return Check(
+        name=name,
+        state="failed",
+        message=f"{path} cannot be read: {error.strerror}.",
+        advice="Run this as the user that runs the server.",
+    )
+
+
+def _free_bytes(folder: Path) -> int:
+    stat = os.statvfs(folder)
+    return stat.f_bavail * stat.f_frsize
+
+
+def _disk(folder: Path, free: int) -> Check:
+    enough = free >= DISK_FREE_BYTES_MIN
+    return Check(
+        name="disk",
+        state="ok" if enough else "failed",
+        message=f"{free // 2**20} MiB free in {folder}.",
+        advice="" if enough else "Free some space: a full disk makes every write a 503.",
+    )
+
+
+def _private_file(path: Path) -> list[Check]:
+    """What is wrong with a file of keys; nothing where it is in order or does not exist."""
     if not path.exists():
-        return [Check(name="store", state="warning", message="There is no store yet.")], []
+        return []
+    if path.stat().st_mode & OF_OTHERS:
+        return [
+            Check(
+                name=path.name,
+                state="failed",
+                message=f"{path} can be read by others.",
+                advice=f"chmod 600 {path}",
+            )
+        ]
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=CONNECT_TIMEOUT_S)
+        if path.name == CREDENTIALS_FILE:
+            tomllib.loads(path.read_text("utf-8"))
+    except ValueError:
+        return [
+            Check(
+                name=path.name,
+                state="failed",
+                message=f"{path} cannot be read as TOML.",
+                advice="Restore it from a back-up.",
+            )
+        ]
+    return []
+
+
+def _store(path: Path) -> tuple[list[Check], list[tuple[str, str]]]:
+    try:
+        if not path.exists():
+            return [Check(name="store", state="warning", message="There is no store yet.")], []
+    except OSError as error:
+        return [_unreadable("store", path, error)], []
+    try:
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(address, uri=True, timeout=CONNECT_TIMEOUT_S)
         try:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             endpoints = connection.execute(
@@ -130,7 +175,7 @@ async def _resolve(resolver: Resolver, target: Target) -> tuple[tuple[str, ...],
 
 
 async def _endpoint(
-    webhook_id: str, url: str, policy: TargetPolicy, resolver: Resolver, settings: Settings
+    webhook_id: str, url: str, policy: TargetPolicy, resolver: Resolver, tls: ssl.SSLContext
 ) -> Check:
     name = f"endpoint {webhook_id}"
     try:
@@ -148,42 +193,69 @@ async def _endpoint(
     if not allowed:
         why = problem or f"its addresses may not be called ({', '.join(addresses) or 'none'})"
         return Check(name=name, state="failed", message=f"{target.host}: {why}.")
-    context = None
-    if target.scheme == "https":
-        context = ssl.create_default_context()
-        if settings.target_ca_file is not None:
-            context.load_verify_locations(settings.target_ca_file)
     try:
         _, writer = await asyncio.wait_for(
             asyncio.open_connection(
                 allowed[0],
                 target.port,
-                ssl=context,
-                server_hostname=target.host if context is not None else None,
+                ssl=tls if target.scheme == "https" else None,
+                server_hostname=target.host if target.scheme == "https" else None,
             ),
             CONNECT_TIMEOUT_S,
         )
     except TimeoutError:
-        return Check(name=name, state="failed", message=f"{url} does not answer within 2 s.")
-    except (OSError, ssl.SSLError) as error:
-        return Check(name=name, state="failed", message=f"{url}: {error}.")
-    writer.close()
+        message = f"{url} does not answer within {CONNECT_TIMEOUT_S:g} s."
+        return Check(name=name, state="failed", message=message)
+    except ssl.SSLCertVerificationError as error:
+        return Check(
+            name=name,
+            state="failed",
+            message=f"{url}: its certificate is not accepted: {error.verify_message}.",
+            advice="Name its authority with CHATHOOKS_TARGET_CA_FILE, or renew the certificate.",
+        )
+    except OSError as error:
+        return Check(name=name, state="failed", message=f"{url}: {error.strerror or error}.")
+    # Nothing was said, so there is nothing to say goodbye to: an endpoint may be slow to answer one.
+    writer.transport.abort()
     return Check(name=name, state="ok", message=f"{url} can be reached ({allowed[0]}).")
+
+
+def _trust(settings: Settings) -> tuple[ssl.SSLContext, list[Check]]:
+    """The authorities that endpoints are verified against, and what is wrong with those that are named."""
+    context = ssl.create_default_context()
+    path = settings.target_ca_file
+    if path is None:
+        return context, []
+    try:
+        context.load_verify_locations(path)
+    except OSError:
+        return context, [
+            Check(
+                name="CA file",
+                state="failed",
+                message=f"{path} cannot be read as certificates.",
+                advice="CHATHOOKS_TARGET_CA_FILE takes a file of certificates in PEM.",
+            )
+        ]
+    return context, [Check(name="CA file", state="ok", message=f"{path} holds certificates.")]
 
 
 async def run_checks(settings: Settings) -> list[Check]:
     """Look at everything, endpoints side by side."""
     checks = [Check(name="settings", state="ok", message="They can be used."), _clock()]
-    checks += _files(settings)
+    checks += _folder(settings.data_dir)
     found, endpoints = _store(settings.data_dir / STORE_FILE)
     checks += found
+    tls, trust = _trust(settings)
+    checks += trust
     if endpoints:
+        policy = target_policy(settings)
         resolver = Resolver()
         places = asyncio.Semaphore(ENDPOINTS_AT_ONCE)
 
         async def one(webhook_id: str, url: str) -> Check:
             async with places:
-                return await _endpoint(webhook_id, url, target_policy(settings), resolver, settings)
+                return await _endpoint(webhook_id, url, policy, resolver, tls)
 
         try:
             checks += await asyncio.gather(*(one(*endpoint) for endpoint in endpoints))
