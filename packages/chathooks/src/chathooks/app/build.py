@@ -10,6 +10,7 @@ import structlog
 
 from chathooks import __version__
 from chathooks.adapters.sqlite.store import SqliteStore
+from chathooks.api.apikeys_routes import ApiKeyRoutes
 from chathooks.api.build import build_api
 from chathooks.api.deliveries_routes import DeliveryRoutes
 from chathooks.api.events_routes import EventRoutes
@@ -23,6 +24,7 @@ from chathooks.app.secrets import anchored_clock, given_credentials, prove_key, 
 from chathooks.app.settings import Settings
 from chathooks.apps.access import Access
 from chathooks.apps.bootstrap import bootstrap
+from chathooks.apps.keys import ApiKeys
 from chathooks.apps.records import Credentials
 from chathooks.chat.upkeep import UPKEEP_EVERY_S, Upkeep
 from chathooks.delivery.cycle import EngineLimits
@@ -208,6 +210,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
     api = build_api(
         [
             *chat.routes(),
+            *ApiKeyRoutes(ApiKeys(store, clock, random)).routes(),
             *WebhookRoutes(webhooks).routes(),
             *TriggerRoutes().routes(),
             *EventRoutes(Feed(store)).routes(),

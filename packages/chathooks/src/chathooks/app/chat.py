@@ -9,6 +9,7 @@ from chathooks.api.members_routes import MemberRoutes
 from chathooks.api.messages_routes import MessageRoutes
 from chathooks.api.reactions_routes import ReactionRoutes
 from chathooks.api.routing import Route
+from chathooks.api.tokens_routes import TokenRoutes
 from chathooks.api.users_routes import UserRoutes
 from chathooks.chat.bans import Bans
 from chathooks.chat.blocks import Blocks
@@ -19,6 +20,7 @@ from chathooks.chat.members import Members
 from chathooks.chat.messages import Messages
 from chathooks.chat.reactions import Reactions
 from chathooks.chat.store import ChatTransaction
+from chathooks.chat.tokens import AuthTokens
 from chathooks.chat.upkeep import Upkeep
 from chathooks.chat.users import Users
 from chathooks.events.outbox import Outbox
@@ -32,6 +34,7 @@ class ChatCore:
     """All chat services on one store."""
 
     users: Users
+    tokens: AuthTokens
     departures: Departures
     blocks: Blocks
     groups: Groups
@@ -52,6 +55,7 @@ class ChatCore:
         reactions = Reactions(store, outbox, clock)
         return cls(
             users=Users(store, clock, random),
+            tokens=AuthTokens(store, clock, random),
             departures=departures,
             blocks=Blocks(store, outbox, clock),
             groups=groups,
@@ -68,6 +72,7 @@ class ChatCore:
         return (
             *MessageRoutes(self.messages, self.history).routes(),
             *UserRoutes(self.users, self.departures).routes(),
+            *TokenRoutes(self.tokens).routes(),
             *BlockRoutes(self.blocks).routes(),
             *GroupRoutes(self.groups).routes(),
             *MemberRoutes(self.members, self.bans).routes(),

@@ -39,6 +39,17 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiKeyRecord:
+    """What is kept of an API key. `created_at` is in unix seconds."""
+
+    digest: bytes
+    masked: str
+    name: str
+    scope: Scope
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """What a new store was made with; the only place where these keys appear in full."""
 

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from chathooks.apps.records import ApiKey, App, Scope
+from chathooks.apps.records import ApiKey, ApiKeyRecord, App, Scope
 from chathooks.kernel.transactions import Notifying
 
 
@@ -22,6 +22,12 @@ class AppsTransaction(Notifying, Protocol):
     async def insert_api_key(
         self, digest: bytes, app: int, masked: str, name: str, scope: Scope, now_s: int
     ) -> None: ...
+    async def api_key_records(self, app: int) -> list[ApiKeyRecord]:
+        """All keys of an app, oldest first; they are few."""
+
+    async def api_key_record(self, app: int, digest: bytes) -> ApiKeyRecord | None: ...
+    async def update_api_key(self, digest: bytes, name: str, scope: Scope) -> None: ...
+    async def delete_api_key(self, digest: bytes) -> None: ...
     async def insert_management_key(
         self, key_digest: bytes, secret_digest: bytes, masked: str, now_s: int
     ) -> None: ...

@@ -18,6 +18,9 @@ GROUPS_PER_USER_MAX = 2_000
 UIDS_PER_CALL_MAX = 25
 """Over all arrays of one call that adds members."""
 
+AUTH_TOKENS_PER_USER_MAX = 100
+PLATFORM_CHARS_MAX = 100
+USER_AGENT_CHARS_MAX = 1_000
 USERS_PER_CALL_MAX = 100
 """Whom one call deactivates or activates."""
 

@@ -14,11 +14,13 @@ from chathooks.chat.limits import (
     MUID_CHARS_MAX,
     NAME_CHARS_MAX,
     PASSWORD_CHARS_MAX,
+    PLATFORM_CHARS_MAX,
     STATUS_MESSAGE_CHARS_MAX,
     TAG_CHARS_MAX,
     TAGS_MAX,
     UIDS_PER_CALL_MAX,
     URL_CHARS_MAX,
+    USER_AGENT_CHARS_MAX,
     USERS_PER_CALL_MAX,
 )
 from chathooks_events.entities import GroupType, Scope
@@ -96,6 +98,20 @@ class UserRemoval(Request, frozen=True, kw_only=True):
     """Body of `DELETE /users/{uid}`."""
 
     permanent: bool = False
+
+
+class NewToken(Request, frozen=True, kw_only=True):
+    """Body of `POST /users/{uid}/auth_tokens`; a new token is made whatever `force` says."""
+
+    force: bool = False
+
+
+class TokenChange(Request, frozen=True, kw_only=True):
+    """Body of `PUT /users/{uid}/auth_tokens/{authToken}`: what is absent stays."""
+
+    platform: Annotated[str, msgspec.Meta(max_length=PLATFORM_CHARS_MAX)] | None = None
+    user_agent: Annotated[str, msgspec.Meta(max_length=USER_AGENT_CHARS_MAX)] | None = None
+    app_info: dict[str, Any] | str | None = None
 
 
 class MemberUids(Request, frozen=True, kw_only=True):

@@ -56,6 +56,19 @@ class GroupRecord(msgspec.Struct, frozen=True, gc=False):
     deleted_at: int | None
 
 
+class TokenRecord(msgspec.Struct, frozen=True, gc=False):
+    """An auth token by its SHA-256. `created_at` is in unix seconds."""
+
+    digest: bytes
+    user: int
+    masked: str
+    created_at: int
+    platform: str | None
+    user_agent: str | None
+    app_info: str | None
+    """JSON."""
+
+
 class Relation(msgspec.Struct, frozen=True, gc=False):
     """What a user who is looked at has to do with who looks. Times are unix seconds."""
 
@@ -188,7 +201,7 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserTransaction(Protocol):
-    """Users and their tokens."""
+    """Users."""
 
     async def user(self, app: int, uid: str) -> UserRecord | None:
         """The user, deactivated ones too."""
@@ -204,8 +217,6 @@ class UserTransaction(Protocol):
     async def update_user(self, app: int, user: UserRecord) -> None:
         """Store all fields of an existing user but uid and creation time."""
 
-    async def add_auth_token(self, app: int, user: int, digest: bytes, created_at: int) -> None: ...
-
     async def list_users(
         self, app: int, only: UserFilter, limit: int, offset: int
     ) -> list[UserRecord]:
@@ -213,6 +224,30 @@ class UserTransaction(Protocol):
 
     async def count_users(self, app: int, only: UserFilter) -> int:
         """How many `list_users` knows: exact without filter, else at most FILTERED_TOTAL_MAX."""
+
+
+class TokenTransaction(Protocol):
+    """Auth tokens of users."""
+
+    async def add_auth_token(
+        self, app: int, user: int, digest: bytes, masked: str, created_at: int
+    ) -> None: ...
+
+    async def auth_token(self, app: int, digest: bytes) -> TokenRecord | None: ...
+
+    async def list_auth_tokens(self, user: int, limit: int, offset: int) -> list[TokenRecord]:
+        """By age."""
+
+    async def count_auth_tokens(self, user: int) -> int: ...
+
+    async def update_auth_token(self, token: TokenRecord) -> None:
+        """Store where it is used."""
+
+    async def delete_auth_token(self, digest: bytes) -> None: ...
+
+    async def delete_auth_tokens(self, user: int) -> None: ...
+
+    async def drop_oldest_auth_token(self, user: int) -> None: ...
 
 
 class BlockTransaction(Protocol):
@@ -403,6 +438,7 @@ class ReactionTransaction(Protocol):
 class ChatTransaction(
     OutboxTransaction,
     UserTransaction,
+    TokenTransaction,
     BlockTransaction,
     DepartureTransaction,
     GroupTransaction,

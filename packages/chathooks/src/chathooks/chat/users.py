@@ -14,7 +14,7 @@ from chathooks.chat.requests import NewUser, UserChange
 from chathooks.chat.store import ChatTransaction, Relation, UserFilter, UserRecord
 from chathooks.chat.views import user_answer
 from chathooks.kernel.clock import MS_PER_S, Clock
-from chathooks.kernel.crypto import digest
+from chathooks.kernel.crypto import digest, mask
 from chathooks.kernel.errors import ChathooksError
 from chathooks.kernel.ids import RandomBytes
 from chathooks.kernel.transactions import Store
@@ -120,7 +120,7 @@ class Users:
                     {"uid": "is taken"},
                 )
             if token is not None:
-                await tx.add_auth_token(app, key, digest(token), now_s)
+                await tx.add_auth_token(app, key, digest(token), mask(token), now_s)
 
         await self._store.write(create)
         return CreatedUser(user_answer(user), token)

@@ -1,12 +1,17 @@
 """The apps' port on SQLite."""
 
-from typing import cast
+from typing import Any, cast
 
 from chathooks.adapters.sqlite.connection import TransactionPart
 from chathooks.adapters.sqlite.statements import statements
-from chathooks.apps.records import ApiKey, App, Scope
+from chathooks.apps.records import ApiKey, ApiKeyRecord, App, Scope
 
 _SQL = statements("apps.sql")
+
+
+def _record(row: tuple[Any, ...]) -> ApiKeyRecord:
+    digest, masked, name, scope, created_at = row
+    return ApiKeyRecord(digest, masked, name, Scope(scope), created_at)
 
 
 class AppsPart(TransactionPart):
@@ -39,6 +44,19 @@ class AppsPart(TransactionPart):
         self, digest: bytes, app: int, masked: str, name: str, scope: Scope, now_s: int
     ) -> None:
         self._run(_SQL["insert_api_key"], (digest, app, masked, name, str(scope), now_s))
+
+    async def api_key_records(self, app: int) -> list[ApiKeyRecord]:
+        return [_record(row) for row in self._all(_SQL["api_key_records"], (app,))]
+
+    async def api_key_record(self, app: int, digest: bytes) -> ApiKeyRecord | None:
+        row = self._one(_SQL["api_key_record"], (digest, app))
+        return None if row is None else _record(row)
+
+    async def update_api_key(self, digest: bytes, name: str, scope: Scope) -> None:
+        self._run(_SQL["update_api_key"], (name, str(scope), digest))
+
+    async def delete_api_key(self, digest: bytes) -> None:
+        self._run(_SQL["delete_api_key"], (digest,))
 
     async def insert_management_key(
         self, key_digest: bytes, secret_digest: bytes, masked: str, now_s: int

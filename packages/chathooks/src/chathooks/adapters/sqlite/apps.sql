@@ -22,3 +22,16 @@ INSERT INTO api_keys (digest, app, masked, name, scope, created_at) VALUES (?, ?
 
 -- insert_management_key --
 INSERT INTO management_keys (key_digest, secret_digest, masked, created_at) VALUES (?, ?, ?, ?)
+
+-- api_key_records --
+SELECT digest, masked, name, scope, created_at FROM api_keys
+WHERE app = ? ORDER BY created_at, digest LIMIT 100
+
+-- api_key_record --
+SELECT digest, masked, name, scope, created_at FROM api_keys WHERE digest = ? AND app = ?
+
+-- update_api_key --
+UPDATE api_keys SET name = ?, scope = ? WHERE digest = ?
+
+-- delete_api_key --
+DELETE FROM api_keys WHERE digest = ?

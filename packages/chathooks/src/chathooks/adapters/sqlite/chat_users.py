@@ -86,9 +86,6 @@ class ChatUsersPart(TransactionPart):
             self._run(_SQL["forget_tags"], (user.key, app, stored.tags or "[]"))
             self._run(_SQL["add_tags"], (app, user.key, user.tags or "[]"))
 
-    async def add_auth_token(self, app: int, user: int, digest: bytes, created_at: int) -> None:
-        self._run(_SQL["add_auth_token"], (digest, app, user, created_at))
-
     async def list_users(
         self, app: int, only: UserFilter, limit: int, offset: int
     ) -> list[UserRecord]:

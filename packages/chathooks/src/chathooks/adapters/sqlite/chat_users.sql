@@ -38,9 +38,6 @@ WHERE user = ? AND app = ? AND tag IN (SELECT value FROM json_each(?))
 -- add_tags --
 INSERT INTO user_tags (app, tag, user) SELECT ?, value, ? FROM json_each(?)
 
--- add_auth_token --
-INSERT INTO auth_tokens (digest, app, user, created_at) VALUES (?, ?, ?, ?)
-
 -- counter --
 SELECT coalesce(sum(value), 0) FROM chat_counters WHERE app = ? AND name = ?
 
