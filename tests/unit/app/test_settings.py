@@ -87,6 +87,24 @@ def test_a_named_file_that_is_missing_is_refused(tmp_path: Path) -> None:
         load_settings({}, {}, tmp_path / "none.toml")
 
 
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("", ()),
+        ("json://a", ("json://a",)),
+        (
+            "json://a, mailtos://u:p@b?to=x@y,z@w,tgram://c/d",
+            ("json://a", "mailtos://u:p@b?to=x@y,z@w", "tgram://c/d"),
+        ),
+        ("json://a,", ("json://a",)),
+    ],
+)
+def test_alert_addresses_are_separated_by_commas_and_may_hold_some(
+    text: str, urls: tuple[str, ...]
+) -> None:
+    assert load_settings({}, {"CHATHOOKS_ALERT_URLS": text}).alert_urls == urls
+
+
 def test_the_retry_schedule_may_be_empty() -> None:
     assert load_settings({}, {"CHATHOOKS_RETRY_SCHEDULE": ""}).retry_schedule == ()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from chathooks import __version__
+from chathooks.adapters.notify.apprise_notifier import AppriseNotifier
 from chathooks.adapters.sqlite.store import SqliteStore
 from chathooks.api.apikeys_routes import ApiKeyRoutes
 from chathooks.api.build import build_api
@@ -27,6 +28,8 @@ from chathooks.apps.bootstrap import bootstrap
 from chathooks.apps.keys import ApiKeys
 from chathooks.apps.records import Credentials
 from chathooks.chat.upkeep import UPKEEP_EVERY_S, Upkeep
+from chathooks.delivery.alerting import Alerting
+from chathooks.delivery.alerts import Thresholds
 from chathooks.delivery.cycle import EngineLimits
 from chathooks.delivery.engine import Engine
 from chathooks.delivery.lanes import ATTEMPTS_IN_FLIGHT_HARD_MAX
@@ -73,6 +76,7 @@ class Runtime:
     upkeep: Upkeep
     credentials: Credentials | None
     """The keys of the app that this start made; None where the store had one."""
+    notifier: AppriseNotifier | None = None
     server: ApiServer | None = None
     _periodic: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -103,6 +107,8 @@ class Runtime:
         await self.client.close(DRAIN_S)
         self.resolver.close()
         await self.store.close()
+        if self.notifier is not None:
+            await asyncio.to_thread(self.notifier.close)
 
 
 async def _every(clock: Clock, seconds: int, work: Callable[[], Awaitable[object]]) -> None:
@@ -175,6 +181,9 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         StartRefused: it cannot start as configured; nothing is left open.
     """
     _refuse_what_is_not_served(settings)
+    notifier = None
+    if settings.alert_urls:
+        notifier = await asyncio.to_thread(AppriseNotifier.open, settings.alert_urls)
     connections_max = _allow_files()
     store = await SqliteStore.open(settings.data_dir / STORE_FILE)
     try:
@@ -231,10 +240,25 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         api=api,
         listen=_listen(settings),
         retention=Retention(store, clock, settings.retention_days),
-        supervision=Supervision(store, clock, engine),
+        supervision=_supervision(settings, store, clock, engine, notifier),
         upkeep=chat.upkeep,
         credentials=credentials,
+        notifier=notifier,
     )
+
+
+def _supervision(
+    settings: Settings,
+    store: SqliteStore,
+    clock: Clock,
+    engine: Engine,
+    notifier: AppriseNotifier | None,
+) -> Supervision:
+    thresholds = Thresholds(
+        lag_ms=settings.alert_lag_seconds * _MS_PER_S, failures=settings.alert_failures
+    )
+    alerting = Alerting(store, clock, engine.health, thresholds, notifier)
+    return Supervision(store, clock, engine, alerting)
 
 
 def _egress(

@@ -27,6 +27,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
+_URL_COMMA = re.compile(r",(?=\s*[A-Za-z][A-Za-z0-9+.-]*://)")
 _APP_ID = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
 
 
@@ -78,6 +79,11 @@ def _seconds(low: float, high: float) -> Callable[[str], float]:
 def _schedule(value: str) -> tuple[float, ...]:
     one = _seconds(0.1, 86_400)
     return tuple(one(part) for part in value.split(",") if part.strip())
+
+
+def _urls(value: str) -> tuple[str, ...]:
+    # An address may hold commas of its own: only one before the next scheme separates.
+    return tuple(part.strip() for part in _URL_COMMA.split(value.strip(" ,")) if part.strip())
 
 
 def _networks(value: str) -> tuple[Network, ...]:
@@ -186,6 +192,25 @@ SETTINGS: tuple[Setting, ...] = (
         1_000_000,
         "Deliveries that may wait per webhook; further ones expire at once.",
     ),
+    Setting(
+        "alert_urls",
+        _urls,
+        (),
+        "Where alerts are sent: addresses as Apprise writes them, comma-separated.",
+        secret=True,
+    ),
+    Setting(
+        "alert_lag_seconds",
+        _integer(10, 86_400),
+        300,
+        "Seconds of lag, or without a success while deliveries wait, that raise an alert.",
+    ),
+    Setting(
+        "alert_failures",
+        _integer(1, 1_000_000),
+        20,
+        "Failed deliveries of a webhook in a row that raise an alert.",
+    ),
     Setting("call_timeout", _integer(1, 600), 45, "Seconds until a call goes unanswered."),
     Setting("log_level", _choice(*LOG_LEVELS), "info", "Least level that is logged."),
     Setting("role", _choice(*ROLES), "all", "What this process does."),
@@ -224,6 +249,9 @@ class Settings:
     retention_days: int = 30
     delivery_expiry_hours: int = 72
     backlog_limit: int = 1_000_000
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    alert_lag_seconds: int = 300
+    alert_failures: int = 20
     call_timeout: int = 45
     log_level: str = "info"
     role: str = "all"

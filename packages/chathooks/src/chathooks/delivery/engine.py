@@ -27,6 +27,7 @@ import structlog
 from chathooks.delivery.claims import Claim, Moment, end_unsent, take_turn
 from chathooks.delivery.cycle import Cycle, EngineLimits
 from chathooks.delivery.fanout import Fanout, Step
+from chathooks.delivery.health import Health
 from chathooks.delivery.lanes import Lane, Lanes
 from chathooks.delivery.payload import Endpoint, prepare
 from chathooks.delivery.queue import DeliveryTransaction, Settled, Sweep
@@ -80,6 +81,7 @@ class Engine:
         self._limits = limits
         self.fanout = Fanout(backlog_max=limits.backlog_max)
         self.lanes = Lanes()
+        self.health = Health()
         self._position = 0
         self._feed_waits = True
         self._sweeps: deque[Sweep] = deque()
@@ -162,6 +164,7 @@ class Engine:
 
     def _on_webhook(self, lane_key: int) -> None:
         self._endpoints.pop(lane_key, None)
+        self.health.changed(lane_key)
         self._wake_lane(lane_key)
 
     def _on_replay(self, lane_key: int) -> None:
@@ -410,6 +413,7 @@ class Engine:
             lane = self.lanes.by_key[one.item.lane]
             self.lanes.ended(lane, 1)
             lane.claimed_first.discard(one.item.number)
+        self.health.recorded(cycle.ended, cycle.recorded.settled)
         for subscription in cycle.recorded.parked:
             subscription.parked += 1
         for key, due_at in cycle.recorded.due:
@@ -420,10 +424,13 @@ class Engine:
         self._position = step.position
         self._feed_waits = self._feed_waits or step.more
         telemetry.EVENTS_FANNED_OUT.inc(step.entries)
-        telemetry.DELIVERIES_CREATED.inc(sum(step.created.values()) + step.expired)
-        if step.expired:
-            _ENDED[State.EXPIRED].inc(step.expired)
-            log.warning("deliveries expired: a webhook's backlog is full", count=step.expired)
+        expired = sum(step.expired.values())
+        telemetry.DELIVERIES_CREATED.inc(sum(step.created.values()) + expired)
+        if expired:
+            _ENDED[State.EXPIRED].inc(expired)
+            log.warning("deliveries expired: a webhook's backlog is full", count=expired)
+            for lane, count in step.expired.items():
+                self.health.expire(lane, count)
         self._sweeps.extend(step.sweeps)
         for subscription in step.changed:
             self._wake_lane(subscription.lane)
@@ -449,6 +456,7 @@ class Engine:
             state = State(settled.state)
             _ENDED[settled.state].inc()
             if state is State.EXPIRED:
+                self.health.expire(settled.lane, 1)
                 log.warning(
                     "a delivery expired before its turn", lane=settled.lane, number=settled.number
                 )

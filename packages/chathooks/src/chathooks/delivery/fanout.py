@@ -120,7 +120,8 @@ class Step:
     next_numbers: dict[int, int] = field(default_factory=dict)
     created: dict[int, int] = field(default_factory=dict)
     """Deliveries made, by lane."""
-    expired: int = 0
+    expired: dict[int, int] = field(default_factory=dict)
+    """Deliveries that ended as expired at once, by lane."""
     changed: list[Subscription] = field(default_factory=list)
     sweeps: list[Sweep] = field(default_factory=list)
 
@@ -183,7 +184,7 @@ class Fanout:
                 state = pending
                 if subscription.backlog + created.get(lane, 0) >= backlog_max:
                     state, in_order = expired, None
-                    step.expired += 1
+                    step.expired[lane] = step.expired.get(lane, 0) + 1
                 else:
                     created[lane] = created.get(lane, 0) + 1
                     if in_order is not None:

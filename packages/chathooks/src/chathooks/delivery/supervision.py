@@ -1,5 +1,7 @@
-"""What the engine shows of itself: outbox age, and backlog and lag of the webhooks that lag most."""
+"""What the engine shows of itself: outbox age, and backlog and lag of the webhooks that lag most; and the looks that
+alerts are judged by."""
 
+from chathooks.delivery.alerting import Alerting
 from chathooks.delivery.engine import Engine
 from chathooks.delivery.queue import DeliveryTransaction
 from chathooks.kernel import telemetry
@@ -10,17 +12,25 @@ OBSERVE_EVERY_S = 5
 WEBHOOKS_LABELLED_MAX = 100
 """Delivery contract §7: at most so many webhooks have labels of their own, the worst by lag."""
 LANES_LOOKED_AT_MAX = 1000
+"""Lanes whose lag is read at one look, those with the largest backlogs."""
 
 _MS_PER_S = 1000
 
 
 class Supervision:
-    """Brings the gauges up to date."""
+    """Brings the gauges up to date and has alerts judged."""
 
-    def __init__(self, store: Store[DeliveryTransaction], clock: Clock, engine: Engine) -> None:
+    def __init__(
+        self,
+        store: Store[DeliveryTransaction],
+        clock: Clock,
+        engine: Engine,
+        alerting: Alerting | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._engine = engine
+        self._alerting = alerting
 
     async def observe(self) -> None:
         """Read the outbox and the largest backlogs once."""
@@ -31,25 +41,40 @@ class Supervision:
         telemetry.OUTBOX_WAITING.set(waiting)
         telemetry.OUTBOX_AGE_SECONDS.set(0 if oldest is None else (now - oldest) / _MS_PER_S)
         lanes = sorted(self._engine.backlogs(), key=lambda item: -item[1])[:LANES_LOOKED_AT_MAX]
-        worst = await self._store.read(lambda tx: self._lags(tx, lanes, now))
-        telemetry.WEBHOOK_BACKLOG.clear()
-        telemetry.WEBHOOK_LAG_SECONDS.clear()
-        for lag_ms, backlog, app_id, webhook_id in worst:
-            telemetry.WEBHOOK_BACKLOG.labels(app_id, webhook_id).set(backlog)
-            telemetry.WEBHOOK_LAG_SECONDS.labels(app_id, webhook_id).set(lag_ms / _MS_PER_S)
+        lags = await self._store.read(lambda tx: self._lags(tx, lanes, now))
+        worst = sorted(((lags[lane], backlog, lane) for lane, backlog, _ in lanes), reverse=True)
+        await self._show(worst[:WEBHOOKS_LABELLED_MAX])
+        if self._alerting is not None:
+            await self._alerting.judge(
+                (lane.key, lane.subscription.backlog + lane.in_flight, lags.get(lane.key))
+                if lane.subscription.backlog > 0
+                else (lane.key, lane.in_flight, 0)
+                for lane in self._engine.lanes.by_key.values()
+            )
 
     @staticmethod
     async def _lags(
         tx: DeliveryTransaction, lanes: list[tuple[int, int, int]], now: int
-    ) -> list[tuple[int, int, str, str]]:
-        found = []
-        for lane, backlog, cursor in lanes:
+    ) -> dict[int, int]:
+        """By lane, age in ms of the oldest delivery that was not tried yet."""
+        found = {}
+        for lane, _, cursor in lanes:
             oldest = await tx.oldest_waiting(lane, cursor)
-            found.append((0 if oldest is None else now - oldest, backlog, lane))
-        found.sort(reverse=True)
-        named = []
-        for lag_ms, backlog, lane in found[:WEBHOOKS_LABELLED_MAX]:
-            row = await tx.webhook_config(lane)
-            if row is not None:
-                named.append((lag_ms, backlog, row.app_id, row.webhook_id))
-        return named
+            found[lane] = 0 if oldest is None else now - oldest
+        return found
+
+    async def _show(self, worst: list[tuple[int, int, int]]) -> None:
+        async def query(tx: DeliveryTransaction) -> list[tuple[int, int, str, str]]:
+            named = []
+            for lag_ms, backlog, lane in worst:
+                row = await tx.webhook_config(lane)
+                if row is not None:
+                    named.append((lag_ms, backlog, row.app_id, row.webhook_id))
+            return named
+
+        found = await self._store.read(query)
+        telemetry.WEBHOOK_BACKLOG.clear()
+        telemetry.WEBHOOK_LAG_SECONDS.clear()
+        for lag_ms, backlog, app_id, webhook_id in found:
+            telemetry.WEBHOOK_BACKLOG.labels(app_id, webhook_id).set(backlog)
+            telemetry.WEBHOOK_LAG_SECONDS.labels(app_id, webhook_id).set(lag_ms / _MS_PER_S)

@@ -92,6 +92,21 @@ DELIVERY_LAG_SECONDS = LoopHistogram(
     buckets=(*_SECONDS, 10.0, 30.0, 60.0, 300.0, 3600.0),
 )
 ATTEMPTS_IN_FLIGHT = Gauge("chathooks_attempts_in_flight", "Attempts in flight", registry=REGISTRY)
+ALERTS = Counter(
+    "chathooks_alerts_total",
+    "Alerts raised: failing, behind, silent, expiring",
+    ["condition"],
+    registry=REGISTRY,
+)
+ALERTS_RAISED = Gauge(
+    "chathooks_alerts_raised", "Webhooks with a raised alert", ["condition"], registry=REGISTRY
+)
+ALERT_NOTIFICATIONS = Counter(
+    "chathooks_alert_notifications_total",
+    "Notifications per address: sent, failed; and dropped because too many waited",
+    ["outcome"],
+    registry=REGISTRY,
+)
 OUTBOX_AGE_SECONDS = Gauge(
     "chathooks_outbox_age_seconds",
     "Age of the oldest event that was not fanned out yet",
