@@ -20,7 +20,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from chathooks.delivery.cycle import EngineLimits
+from chathooks.kernel.clock import ManualClock
 from support.crash.world import TRIGGERS, Hook, World
+from support.rig import running
+from support.scripted_endpoint import ScriptedEndpoint
 
 T = TypeVar("T")
 
@@ -162,6 +166,35 @@ EngineMachine.TestCase.settings = settings(
 )
 
 TestAnyMixOfOperationsKeepsThePromises = EngineMachine.TestCase
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_deliveries_that_expired_take_no_place_in_the_backlog(
+    tmp_path: Path, clock: ManualClock, restarted: bool
+) -> None:
+    limits = EngineLimits(backlog_max=5)
+    async with ScriptedEndpoint() as endpoint, running(tmp_path, clock, limits) as rig:
+        lane = await rig.webhook(endpoint.url(), concurrency=1, retry=True)
+        endpoint.hold()
+        await rig.event()
+        await endpoint.arrived(1)
+        await rig.events(12)
+        await rig.event("group_created")
+        while len(await rig.states(lane)) < 13:
+            await rig.event("group_created")
+        if restarted:
+            stopping = asyncio.ensure_future(rig.stop())
+            await asyncio.sleep(0)
+            endpoint.release()
+            await stopping
+            endpoint.hold()
+            await rig.restart()
+            await endpoint.arrived(2)
+        assert rig.engine.fanout.subscriptions.lanes[lane].backlog == 5 - restarted
+        endpoint.release()
+        await rig.quiet()
+        assert list((await rig.states(lane)).values()) == ["delivered"] * 6 + ["expired"] * 7
 
 
 @pytest.mark.anyio

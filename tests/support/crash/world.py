@@ -19,6 +19,7 @@ from chathooks.delivery.cycle import EngineLimits
 from chathooks.delivery.engine import STORE_RETRY_MS
 from chathooks.delivery.policy import RETRY_SCHEDULE_MS
 from chathooks.delivery.records import LIVE_STATES, State
+from chathooks.delivery.replay import Replay
 from chathooks.kernel.clock import ManualClock
 from chathooks.kernel.errors import ChathooksError
 from support.rig import Rig
@@ -154,6 +155,7 @@ class World:
         self.rig.store = self.unreliable  # type: ignore[assignment]  # the engine asks no more of it
         await self.rig.start()
         self.rig.store = self.store
+        self.rig.replay = Replay(self.store, self.clock)
 
     # -- the endpoint ------------------------------------------------------------------------------------
 
@@ -239,6 +241,18 @@ class World:
             raise AssertionError("the engine does not come to rest") from None
         finally:
             quiet.cancel()
+        await self._check_backlogs()
+
+    async def _check_backlogs(self) -> None:
+        """The backlog that the engine goes by is the number of deliveries that wait."""
+        waiting = dict(
+            await self._rows(
+                "SELECT lane, COUNT(*) FROM deliveries WHERE state IN (0, 2, 7) AND replay = 0 "
+                "GROUP BY lane"
+            )
+        )
+        for lane, subscription in self.rig.engine.fanout.subscriptions.lanes.items():
+            assert subscription.backlog == waiting.get(lane, 0), lane
 
     async def calm(self) -> None:
         """Let the engine do what it can while the endpoint goes on holding its answers back."""

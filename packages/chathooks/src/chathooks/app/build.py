@@ -181,7 +181,9 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         StartRefused: it cannot start as configured; nothing is left open.
     """
     _refuse_what_is_not_served(settings)
-    notifier = await _notifier(settings)
+    notifier = None
+    if settings.alert_urls:
+        notifier = await asyncio.to_thread(AppriseNotifier.open, settings.alert_urls)
     connections_max = _allow_files()
     store = await SqliteStore.open(settings.data_dir / STORE_FILE)
     try:
@@ -243,13 +245,6 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         credentials=credentials,
         notifier=notifier,
     )
-
-
-async def _notifier(settings: Settings) -> AppriseNotifier | None:
-    # Opening blocks: Apprise is imported and loads its services.
-    if not settings.alert_urls:
-        return None
-    return await asyncio.to_thread(AppriseNotifier.open, settings.alert_urls)
 
 
 def _supervision(

@@ -18,8 +18,8 @@ class Claim:
     cursor: int
     items: list[Candidate] = field(default_factory=list)
     ended: list[Settled] = field(default_factory=list)
-    parked: int = 0
-    """Change of the lane's parked deliveries."""
+    left: int = 0
+    """Deliveries that wait no more, replays aside."""
     due_checked: bool = False
     next_due: int | None = None
     """Earliest due time left, when `due_checked`."""
@@ -63,15 +63,13 @@ async def take_turn(
         waiting = await tx.waiting_due(
             lane, moment.steady_ms, slots, replays_only=not endpoint.open
         )
-        claim.parked -= sum(not item.replay for item in waiting)
     room = slots - len(waiting)
     if room > 0 and endpoint.open and claim.cursor < next_number:
         found = await tx.waiting_at_cursor(lane, claim.cursor, room)
         cursor = found[-1].number + 1 if len(found) == room else next_number
-        if subscription.ordered and cursor - claim.cursor > len(found):
-            claim.parked += await tx.count_held(lane, claim.cursor, cursor)
         claim.cursor = cursor
         waiting += found
+    claim.left = sum(not item.replay for item in waiting)
     for item in waiting:
         state = _ends_unsent(item, subscription, endpoint, moment)
         if state is None:

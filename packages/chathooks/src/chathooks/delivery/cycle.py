@@ -41,7 +41,6 @@ class Cycle:
     """Lanes that had no room among all attempts, or whose turn came after the cycle was full."""
     sweep: Sweep | None = None
     swept: list[Settled] = field(default_factory=list)
-    swept_parked: int = 0
     swept_cursor: int = 0
 
     def progressed(self) -> bool:

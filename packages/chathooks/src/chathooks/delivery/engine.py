@@ -122,13 +122,13 @@ class Engine:
         subscriptions.load(rows)
         for lane, due_at, entries in await tx.lanes_due():
             subscription = subscriptions.lanes[lane]
-            subscription.parked += entries
+            subscription.backlog += entries
             self.lanes.due_at(self.lanes.of(subscription), due_at)
             if entries and not subscription.enabled:
                 # Cut off after the lane's sweep had passed: nobody claims from a closed lane, so sweep again.
                 await tx.add_sweep(lane, None, subscription.next_number)
-        for lane, held in await tx.lanes_held():
-            subscriptions.lanes[lane].parked += held
+        for lane, waiting in [*await tx.lanes_held(), *await tx.lanes_pending()]:
+            subscriptions.lanes[lane].backlog += waiting
         self._sweeps.extend(await tx.load_sweeps())
         await tx.save_progress([(r.next_number, r.cursor, r.cursor, r.lane) for r in rows])
 
@@ -333,7 +333,6 @@ class Engine:
         ]
         if cycle.swept:
             streams = {stream for _, stream, _ in found if stream is not None}
-            cycle.swept_parked = sum(number < subscription.cursor for number, _, _ in found)
             await end_unsent(tx, cycle.swept, streams, subscription.cursor, moment.steady_ms)
         if sweep.trigger_number is None:
             cycle.swept_cursor = below
@@ -414,8 +413,8 @@ class Engine:
             self.lanes.ended(lane, 1)
             lane.claimed_first.discard(one.item.number)
         self.health.recorded(cycle.ended, cycle.recorded.settled)
-        for subscription in cycle.recorded.parked:
-            subscription.parked += 1
+        for subscription in cycle.recorded.waiting:
+            subscription.backlog += 1
         for key, due_at in cycle.recorded.due:
             self.lanes.due_at(self.lanes.of(self.fanout.subscriptions.lanes[key]), due_at)
 
@@ -442,7 +441,7 @@ class Engine:
         if sweep.from_number < sweep.below_number:
             self._sweeps.appendleft(sweep)
         subscription = self.fanout.subscriptions.lanes[sweep.lane]
-        subscription.parked -= cycle.swept_parked
+        subscription.backlog -= len(cycle.swept)
         subscription.cursor = max(subscription.cursor, cycle.swept_cursor)
         if cycle.swept:
             _ENDED[State.CANCELLED].inc(len(cycle.swept))
@@ -451,7 +450,7 @@ class Engine:
     def _apply_claim(self, claim: Claim) -> None:
         subscription = claim.subscription
         subscription.cursor = max(subscription.cursor, claim.cursor)
-        subscription.parked += claim.parked
+        subscription.backlog -= claim.left
         for settled in claim.ended:
             state = State(settled.state)
             _ENDED[settled.state].inc()

@@ -40,13 +40,8 @@ class Subscription:
     """Trigger number (0: all) → waiting deliveries below this number were cancelled."""
     cursor: int = 1
     """Deliveries from here on were never claimed."""
-    parked: int = 0
-    """Deliveries below the cursor that wait: for a retry, a replay, or their turn in a stream."""
-
-    @property
-    def backlog(self) -> int:
-        """Deliveries that wait."""
-        return self.next_number - self.cursor + self.parked
+    backlog: int = 0
+    """Deliveries that wait: for their first attempt, a retry, or their turn in a stream; replays aside."""
 
     def is_withdrawn(self, number: int, trigger_number: int) -> bool:
         """Whether a waiting delivery was cancelled by a later change of the webhook."""
@@ -129,6 +124,8 @@ class Step:
         """Bring the index in memory to where the committed step left the store."""
         for lane, number in self.next_numbers.items():
             subscriptions.lanes[lane].next_number = number
+        for lane, count in self.created.items():
+            subscriptions.lanes[lane].backlog += count
         for subscription in self.changed:
             subscriptions.put(subscription)
 

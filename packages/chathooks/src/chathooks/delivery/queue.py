@@ -160,9 +160,6 @@ class DeliveryTransaction(Notifying, Protocol):
     async def claim(self, claimed: Sequence[Candidate]) -> None:
         """Mark as in flight, one more attempt begun."""
 
-    async def count_held(self, lane: int, start: int, stop: int) -> int:
-        """Deliveries held in an ordered lane with numbers from `start` to before `stop`."""
-
     async def next_due(self, lane: int, *, replays_only: bool) -> int | None:
         """Earliest due time (steady ms) in a lane's due index."""
 
@@ -209,6 +206,9 @@ class DeliveryTransaction(Notifying, Protocol):
 
     async def lanes_held(self) -> list[tuple[int, int]]:
         """(lane, deliveries held below the lane's cursor) of ordered lanes."""
+
+    async def lanes_pending(self) -> list[tuple[int, int]]:
+        """(lane, deliveries that wait from the lane's cursor on) of lanes with such."""
 
     async def webhook_config(self, lane: int) -> WebhookRow | None: ...
     async def oldest_waiting(self, lane: int, cursor: int) -> int | None:

@@ -43,8 +43,8 @@ class Recorded:
     settled: list[Settled] = field(default_factory=list)
     due: list[tuple[int, int]] = field(default_factory=list)
     """(lane, due time) of retries and of released events."""
-    parked: list[Subscription] = field(default_factory=list)
-    """The lane of each delivery that waits again below its cursor."""
+    waiting: list[Subscription] = field(default_factory=list)
+    """The lane of each delivery that waits again."""
 
 
 def attempt_detail(exchange: Exchange) -> AttemptDetail:
@@ -122,7 +122,7 @@ async def record(
         if decision.due_at is not None:
             result.due.append((item.lane, decision.due_at))
             if not item.replay:
-                result.parked.append(subscription)
+                result.waiting.append(subscription)
         elif stream is not None:
             releases.add((subscription, stream))
             stream = None

@@ -101,9 +101,6 @@ class DeliveryPart(TransactionPart):
             else:
                 self._run_many(_CLAIM_ONE, first)
 
-    async def count_held(self, lane: int, start: int, stop: int) -> int:
-        return int(self._one(_SQL["count_held"], (lane, start, stop))[0])
-
     async def next_due(self, lane: int, *, replays_only: bool) -> int | None:
         row = self._one(_SQL["next_due"], (lane, int(replays_only)))
         return None if row is None else int(row[0])
@@ -174,6 +171,9 @@ class DeliveryPart(TransactionPart):
 
     async def lanes_held(self) -> list[tuple[int, int]]:
         return self._all(_SQL["lanes_held"])
+
+    async def lanes_pending(self) -> list[tuple[int, int]]:
+        return self._all(_SQL["lanes_pending"])
 
     async def webhook_config(self, lane: int) -> WebhookRow | None:
         row = self._one(_SQL["webhook_config"], (lane,))

@@ -53,9 +53,6 @@ UPDATE deliveries SET state = 1, attempt = attempt + 1, due_at = 0 WHERE lane = 
 SELECT due_at FROM deliveries INDEXED BY deliveries_due
 WHERE lane = ? AND due_at > 0 AND replay >= ? ORDER BY due_at LIMIT 1
 
--- count_held --
-SELECT COUNT(*) FROM deliveries WHERE lane = ? AND number >= ? AND number < ? AND state = 7
-
 -- save_progress --
 UPDATE lanes SET next_number = ?, cursor = ?, head = ? WHERE lane = ?
 
@@ -119,6 +116,10 @@ WHERE due_at IS NOT NULL GROUP BY lane
 SELECT l.lane, COUNT(*) FROM lanes l JOIN deliveries d INDEXED BY deliveries_ordered
     ON d.lane = l.lane AND d.ordered_stream IS NOT NULL
 WHERE d.number < l.cursor AND d.state = 7 GROUP BY l.lane
+
+-- lanes_pending --
+SELECT l.lane, COUNT(*) FROM lanes l JOIN deliveries d ON d.lane = l.lane AND d.number >= l.cursor
+WHERE l.cursor < l.next_number AND d.state IN (0, 7) GROUP BY l.lane
 
 -- webhook_config --
 SELECT w.lane, w.app, a.id, a.region, w.id, w.url, w.use_basic_auth, w.username, w.password_sealed,
