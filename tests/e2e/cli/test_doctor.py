@@ -183,8 +183,9 @@ async def test_an_address_that_is_not_allowed_is_found_and_not_called(
     for variables in ({}, {**ALLOWED, "CHATHOOKS_ALLOW_TARGET_NETWORKS": "10.0.0.0/8"}):
         run = await examine(folder, variables)
         assert run.code == 1
-        assert found(run)["endpoint w1"]["state"] == "failed"
-    assert "CHATHOOKS_ALLOW_TARGET_NETWORKS" in found(run)["endpoint w1"]["advice"]
+        check = found(run)["endpoint w1"]
+        assert check["state"] == "failed"
+        assert "CHATHOOKS_ALLOW_TARGET_NETWORKS" in check["advice"]
     assert endpoint.connections == 0
 
 
