@@ -11,15 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from chathooks.apps.bootstrap import check_app_id
 from chathooks.kernel.errors import StartRefused
 
 ENVIRONMENT_PREFIX = "CHATHOOKS_"
 SETTINGS_FILE = "chathooks.toml"
 PORT_MAX = 65_535
-APP_ID_CHARS_MAX = 100
-RESERVED_APP_IDS = frozenset(
-    {"v3", "v3.0", "apps", "console", "docs", "metrics", "healthz", "readyz"}
-)
 LOG_LEVELS = ("debug", "info", "warning", "error")
 ROLES = ("all", "api", "delivery")
 
@@ -28,7 +25,6 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 _URL_COMMA = re.compile(r",(?=\s*[A-Za-z][A-Za-z0-9+.-]*://)")
-_APP_ID = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
 
 
 class _Invalid(ValueError):
@@ -111,10 +107,10 @@ def _choice(*choices: str) -> Callable[[str], str]:
 
 def _app_id(value: str) -> str:
     lowered = value.strip().lower()
-    if not _APP_ID.fullmatch(lowered) or len(lowered) > APP_ID_CHARS_MAX:
-        raise _Invalid("is not an app id (letters, digits, dots, dashes and underscores)")
-    if lowered in RESERVED_APP_IDS:
-        raise _Invalid("is the name of a part of the server; choose another app id")
+    try:
+        check_app_id(lowered)
+    except StartRefused as refused:
+        raise _Invalid(next(iter(refused.details.values()), "is not an app id")) from None
     return lowered
 
 

@@ -52,8 +52,8 @@ ENDPOINTS_CACHED_MAX = 20_000
 BUSY_ENDED_MIN = 16
 """A cycle that records so many attempts is followed by a pause, so that the next one records more per commit."""
 BUSY_PACE_S = 0.002
-STOP_MAX_S = 5.0
-"""Bound on a graceful stop: attempts end within 2 s, their record takes one commit."""
+STOP_SPARE_S = 3.0
+"""Bound on a graceful stop beyond the time-out of attempts: what their record may take."""
 
 log = structlog.get_logger("delivery")
 
@@ -135,13 +135,13 @@ class Engine:
     async def stop(self) -> None:
         """Begin no more attempts, let running ones end and record them; the rest stays stored.
 
-        What could not be recorded within STOP_MAX_S is made again by the next start.
+        What could not be recorded within STOP_SPARE_S of the last time-out is made again by the next start.
         """
         self._stopping = True
         self._ring()
         if self._task is not None:
             try:
-                await asyncio.wait_for(self._task, STOP_MAX_S)
+                await asyncio.wait_for(self._task, self._limits.timeout_s + STOP_SPARE_S)
             except TimeoutError:
                 log.error("attempts end unrecorded; the next start makes them again")
         for timer in (self._due_timer, self._pause_timer):
@@ -451,14 +451,14 @@ class Engine:
         subscription = claim.subscription
         subscription.cursor = max(subscription.cursor, claim.cursor)
         subscription.backlog -= claim.left
-        for settled in claim.ended:
-            state = State(settled.state)
-            _ENDED[settled.state].inc()
-            if state is State.EXPIRED:
-                self.health.expire(settled.lane, 1)
-                log.warning(
-                    "a delivery expired before its turn", lane=settled.lane, number=settled.number
-                )
+        ends = Counter(settled.state for settled in claim.ended)
+        for state, count in ends.items():
+            _ENDED[state].inc(count)
+        if expired := ends[State.EXPIRED]:
+            self.health.expire(subscription.lane, expired)
+            log.warning(
+                "deliveries expired before their turn", lane=subscription.lane, count=expired
+            )
         if not claim.items and not claim.due_checked and subscription.lane not in self.lanes.by_key:
             return
         lane = self.lanes.of(subscription)
