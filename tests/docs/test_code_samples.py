@@ -19,7 +19,8 @@ import pytest
 from chathooks.api.server import SHUTDOWN_S
 from chathooks.app.build import DRAIN_S, FILES_SPARE
 from chathooks.app.settings import Settings, load_settings
-from chathooks.delivery.engine import STOP_MAX_S
+from chathooks.delivery.cycle import EngineLimits
+from chathooks.delivery.engine import STOP_SPARE_S
 from chathooks.delivery.lanes import ATTEMPTS_IN_FLIGHT_HARD_MAX
 from chathooks_events.samples import sample_body
 from chathooks_events.signing import SigningKey, basic_authorization, generate_secret
@@ -178,5 +179,5 @@ def test_the_systemd_unit_stops_gracefully_and_allows_the_files_that_attempts_ne
     parsed.read_string(unit)
     service = parsed["Service"]
     assert int(service["LimitNOFILE"]) >= ATTEMPTS_IN_FLIGHT_HARD_MAX + 2 * FILES_SPARE
-    assert int(service["TimeoutStopSec"]) > SHUTDOWN_S + STOP_MAX_S + DRAIN_S
+    assert int(service["TimeoutStopSec"]) > SHUTDOWN_S + EngineLimits().timeout_s + STOP_SPARE_S + DRAIN_S
     assert service["ExecStart"].endswith("chathooks serve")
