@@ -181,9 +181,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         StartRefused: it cannot start as configured; nothing is left open.
     """
     _refuse_what_is_not_served(settings)
-    notifier = None
-    if settings.alert_urls:
-        notifier = await asyncio.to_thread(AppriseNotifier.open, settings.alert_urls)
+    notifier = await _notifier(settings)
     connections_max = _allow_files()
     store = await SqliteStore.open(settings.data_dir / STORE_FILE)
     try:
@@ -245,6 +243,13 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         credentials=credentials,
         notifier=notifier,
     )
+
+
+async def _notifier(settings: Settings) -> AppriseNotifier | None:
+    # Opening blocks: Apprise is imported and loads its services.
+    if not settings.alert_urls:
+        return None
+    return await asyncio.to_thread(AppriseNotifier.open, settings.alert_urls)
 
 
 def _supervision(
