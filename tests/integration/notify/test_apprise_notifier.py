@@ -124,6 +124,24 @@ def test_messages_beyond_the_bound_are_dropped_and_nobody_waits(
     assert len(desk.received) == 3
 
 
+def test_a_system_without_threads_to_give_costs_the_message_and_nothing_else(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = count("dropped")
+    notifier = AppriseNotifier.open([f"json://{desk.address}"])
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as without_threads:
+        without_threads.setattr(threading.Thread, "start", refuse)
+        notifier.send("lost", "text")
+    assert count("dropped") == before + 1
+    notifier.send("sent", "text")
+    assert desk.wait()["title"] == "sent"
+    notifier.close()
+
+
 def test_closing_waits_for_no_longer_than_its_bound(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

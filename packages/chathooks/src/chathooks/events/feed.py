@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from chathooks.kernel.errors import ChathooksError
 from chathooks.kernel.transactions import Store
 
-ROWS_SCANNED_MAX = 5000
+ROWS_SCANNED_MAX = 2000
 """Feed entries that one page looks at, of all apps."""
 PAGE_DATA_BYTES_MAX = 4 * 1024 * 1024
 """Event data shown on one page; the page ends with the event that reaches it."""

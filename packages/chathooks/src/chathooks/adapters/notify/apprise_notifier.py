@@ -63,14 +63,16 @@ class AppriseNotifier:
 
     def send(self, title: str, text: str) -> None:
         """Hand a message over; returns at once."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
-            self._thread.start()
         try:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+                thread.start()
+                self._thread = thread
             self._waiting.put_nowait((title, text))
-        except queue.Full:
+        except (queue.Full, RuntimeError) as error:
+            # RuntimeError: the system has no thread left to give; the next message tries again.
             telemetry.ALERT_NOTIFICATIONS.labels("dropped").inc()
-            log.error("an alert was not sent: too many are waiting")
+            log.error("an alert was not sent", reason=type(error).__name__)
 
     def close(self) -> None:
         """Send what waits, but for no longer than CLOSE_WAIT_S; blocks."""
