@@ -118,6 +118,30 @@ async def test_a_group_lives_from_creation_to_deletion(shell: Shell, server: Cli
     assert (await server.call("GET", "/groups/crew")).code == "ERR_GUID_NOT_FOUND"
 
 
+async def test_a_group_that_cannot_get_all_its_members_is_made_and_says_who_is_missing(
+    shell: Shell, server: Client
+) -> None:
+    await make_users(shell, "kim")
+    made = await shell(
+        "groups", "create", "half", "--participant", "kim", "--participant", "nobody"
+    )
+    assert made.code == 1
+    assert "participants: kim" in made.out
+    assert "ERR_UID_NOT_FOUND" in made.out
+    assert (await server.call("GET", "/groups/half")).data["membersCount"] == 2
+
+
+async def test_a_message_is_shown_without_the_profiles_around_it(shell: Shell) -> None:
+    await make_users(shell, "rita", "sven")
+    sent = await shell(
+        "messages", "send", "--to", "sven", "--on-behalf-of", "rita", "Hi", "--muid", "m"
+    )
+    assert "data.text       Hi" in sent.out
+    assert "entities" not in sent.out
+    await shell("groups", "create", "log", "--admin", "rita")
+    assert "added" in (await shell("messages", "list", "--group", "log")).out
+
+
 async def test_messages_are_sent_listed_edited_and_deleted(shell: Shell) -> None:
     await make_users(shell, "mia", "ned")
     sent = await shell(

@@ -187,6 +187,7 @@ GROUP_COMMANDS = (
         path="/groups/{guid}",
         fields=(GUID,),
         acts_for=True,
+        view=GROUPS,
     ),
     Command(
         name="create",
@@ -204,6 +205,7 @@ GROUP_COMMANDS = (
             *_members("members."),
         ),
         acts_for=True,
+        view=GROUPS,
     ),
     Command(
         name="update",
@@ -222,6 +224,7 @@ GROUP_COMMANDS = (
         ),
         acts_for=True,
         change=True,
+        view=GROUPS,
     ),
     Command(
         name="delete",
@@ -362,6 +365,7 @@ MESSAGE_COMMANDS = (
         ),
         acts_for=True,
         one_of=("to", "to_group"),
+        view=MESSAGES,
     ),
     Command(
         name="list",
@@ -405,6 +409,7 @@ MESSAGE_COMMANDS = (
         examples=("chathooks messages get 42",),
         path="/messages/{id}",
         fields=(MESSAGE_ID,),
+        view=MESSAGES,
     ),
     Command(
         name="edit",
@@ -419,6 +424,7 @@ MESSAGE_COMMANDS = (
         ),
         acts_for=True,
         change=True,
+        view=MESSAGES,
     ),
     Command(
         name="delete",
@@ -433,6 +439,7 @@ MESSAGE_COMMANDS = (
             ),
         ),
         acts_for=True,
+        view=MESSAGES,
     ),
 )
 

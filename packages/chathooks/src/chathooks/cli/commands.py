@@ -11,7 +11,7 @@ from chathooks.cli.failures import EXIT_FAILED
 from chathooks.cli.fields import Field, Values, fill
 from chathooks.cli.pages import LIST_FIELDS, Paging, list_all
 from chathooks.cli.session import ACTING, CONNECTION_FIELDS, Session
-from chathooks.cli.tables import OUTCOMES, View, outcomes, show_list
+from chathooks.cli.tables import OUTCOMES, View, outcomes, show_list, value_at
 
 Run = Callable[[Session, Values], None]
 
@@ -64,7 +64,7 @@ def _flag_of(command: Command, name: str) -> str:
 
 
 def check_choice(command: Command, values: Values) -> None:
-    """Raises typer.UsageError-like typer.BadParameter where options exclude one another or none is given."""
+    """Raises typer.BadParameter where options exclude one another, or none is given of which one must be."""
     for names, least in ((command.one_of, 1), (command.at_most_one_of, 0)):
         given = [name for name in names if values.get(name)]
         if names and not least <= len(given) <= 1:
@@ -87,6 +87,8 @@ def perform(command: Command, session: Session, values: Values) -> None:
     session.show(answer, command.view)
     if command.remark:
         session.remark(command.remark)
+    if command.view is not None and command.view.results:
+        _check_results(outcomes(value_at(answer.value(), command.view.results)))
 
 
 def show_batch(session: Session, answer: Any) -> None:
@@ -96,6 +98,10 @@ def show_batch(session: Session, answer: Any) -> None:
         session.print_json(answer.data)
     else:
         show_list(session.console, rows, OUTCOMES)
+    _check_results(rows)
+
+
+def _check_results(rows: list[dict[str, Any]]) -> None:
     if not all(row["success"] for row in rows):
         raise typer.Exit(EXIT_FAILED)
 

@@ -1,6 +1,6 @@
 """Answers as tables: which columns a list has, as data, and how tables and single objects are drawn."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from chathooks.cli.text import excerpt, moment, plain, printable
+
+JSON_LINE_CHARS_MAX = 60
+"""Longer JSON is shown over several lines."""
 
 _STATE_STYLES: Mapping[str, str] = {
     "delivered": "green",
@@ -41,6 +44,10 @@ class View:
     columns: tuple[Column, ...]
     parts: Mapping[str, tuple[Column, ...]] | None = None
     """Lists within a single object that have tables of their own."""
+    hidden: tuple[str, ...] = ()
+    """Dotted places that a single object is shown without."""
+    results: str = ""
+    """Field of a single object that has a result per item."""
 
 
 def value_at(item: Any, place: str) -> Any:
@@ -81,29 +88,42 @@ def table(items: Iterable[Any], columns: Sequence[Column]) -> Table:
     return drawn
 
 
-def record(item: Mapping[str, Any], skipped: Iterable[str] = ()) -> Table:
-    """Name and value of each field; objects as JSON."""
+def message_text(data: Any) -> str:
+    """The text of a message, else what happened or which files it has."""
+    text = value_at(data, "text") or value_at(data, "action")
+    if text:
+        return excerpt(text)
+    files = value_at(data, "attachments") or []
+    return excerpt([str(value_at(file, "url")) for file in files])
+
+
+def record(item: Mapping[str, Any], hidden: Iterable[str] = ()) -> Table:
+    """Name and value of each field; those of objects by dotted names, what is deeper as JSON."""
     drawn = Table(box=None, pad_edge=False, show_header=False)
     drawn.add_column(no_wrap=True, style="bold")
     drawn.add_column(overflow="fold")
-    for name, value in item.items():
-        if name in skipped:
-            continue
-        if name.endswith("At") and isinstance(value, int):
-            shown = styled(f"{moment(value)} UTC")
-        elif isinstance(value, dict) or (
-            isinstance(value, list) and not all(isinstance(entry, str) for entry in value)
-        ):
-            shown = Text(_indented(value))
-        else:
-            shown = styled(plain(value))
-        drawn.add_row(printable(name), shown)
+    for name, value in _flat(item):
+        if name not in hidden:
+            drawn.add_row(printable(name), _shown(name, value))
     return drawn
 
 
-def _indented(value: Any) -> str:
-    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    return "\n".join(printable(line) for line in text.splitlines())
+def _flat(item: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in item.items():
+        if isinstance(value, Mapping) and value:
+            yield from ((f"{name}.{below}", inner) for below, inner in value.items())
+        else:
+            yield name, value
+
+
+def _shown(name: str, value: Any) -> Text:
+    if name.endswith("At") and isinstance(value, int) and not isinstance(value, bool):
+        return Text(f"{moment(value)} UTC")
+    text = plain(value)
+    if len(text) > JSON_LINE_CHARS_MAX and isinstance(value, dict | list):
+        text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+        return Text("\n".join(printable(line) for line in text.splitlines()))
+    return styled(text)
 
 
 def show_list(console: Console, items: Sequence[Any], view: View) -> None:
@@ -122,8 +142,14 @@ def show_one(console: Console, item: Any, view: View | None = None) -> None:
     if set(item) == {"success", "message"}:
         console.print(plain(item["message"]), markup=False)
         return
-    parts = (view.parts if view is not None else None) or {}
-    console.print(record(item, parts))
+    view = view or View(())
+    parts = view.parts or {}
+    apart = (*parts, view.results) if view.results else tuple(parts)
+    main = {name: value for name, value in item.items() if name not in apart}
+    console.print(record(main, view.hidden))
+    if view.results and item.get(view.results):
+        console.print()
+        console.print(table(outcomes(item[view.results]), OUTCOMES.columns))
     for name, columns in parts.items():
         entries = item.get(name)
         if entries:
@@ -164,7 +190,8 @@ GROUPS = View(
         Column("owner", "owner"),
         Column("members", "membersCount"),
         Column("created (UTC)", "createdAt", moment, whole=True),
-    )
+    ),
+    results="members",
 )
 MEMBERS = View(
     (
@@ -181,8 +208,9 @@ MESSAGES = View(
         Column("from", "sender"),
         Column("to", "receiver"),
         Column("type", "type"),
-        Column("text", "data.text", excerpt),
-    )
+        Column("text", "data", message_text),
+    ),
+    hidden=("data.entities",),
 )
 WEBHOOKS = View(
     (
