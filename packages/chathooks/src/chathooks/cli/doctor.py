@@ -3,16 +3,17 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-import uvloop
 from rich.console import Console
 
-from chathooks.app.checks import Check, run_checks
 from chathooks.app.settings import load_settings
 from chathooks.cli.failures import EXIT_FAILED
+
+if TYPE_CHECKING:
+    from chathooks.app.checks import Check
 
 _MARKS = {
     "ok": "[green]ok[/green]",
@@ -21,7 +22,7 @@ _MARKS = {
 }
 
 
-def _print(checks: list[Check]) -> None:
+def _print(checks: list["Check"]) -> None:
     console = Console(soft_wrap=True, highlight=False)
     for check in checks:
         console.print(f"{_MARKS[check.state]:<26} {check.name}: ", end="")
@@ -46,6 +47,11 @@ def doctor(
 
       chathooks doctor --json --data-dir /var/lib/chathooks
     """
+    # Imported here, so that commands that call a server do not load one.
+    import uvloop
+
+    from chathooks.app.checks import run_checks
+
     settings = load_settings({"data_dir": data_dir}, os.environ, config)
     checks = uvloop.run(run_checks(settings))
     if json:

@@ -5,16 +5,17 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-import uvloop
 from rich.console import Console
 
-from chathooks.app.build import Runtime, build
 from chathooks.app.logs import configure_logs
 from chathooks.app.secrets import CREDENTIALS_FILE
 from chathooks.app.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from chathooks.app.build import Runtime
 
 _Flag = Annotated[str | None, typer.Option()]
 
@@ -25,7 +26,7 @@ def _url(settings: Settings, port: int) -> str:
     return f"{scheme}://{host}:{port}"
 
 
-def greet(runtime: Runtime) -> None:
+def greet(runtime: "Runtime") -> None:
     """Tell a person at a terminal where the server is; keys that this start made are shown there only."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     url = _url(runtime.settings, runtime.port)
@@ -50,6 +51,9 @@ def greet(runtime: Runtime) -> None:
 
 async def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM."""
+    # Imported here, so that commands that call a server do not load one.
+    from chathooks.app.build import build
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -104,6 +108,8 @@ def serve(
         "allow_http_targets": allow_http_targets,
         "target_ca_file": target_ca_file,
     }
+    import uvloop
+
     settings = load_settings(flags, os.environ, config)
     configure_logs(settings.log_level)
     uvloop.run(run(settings))
