@@ -17,6 +17,7 @@ from chathooks.chat.requests import (
     MessageChange,
     NewContent,
     NewGroup,
+    SendMessage,
 )
 from chathooks.chat.views import APP_SYSTEM
 from chathooks.kernel.errors import ChathooksError
@@ -293,6 +294,19 @@ async def test_a_departure_is_told_for_each_group_with_the_group_after_it(chat: 
         assert set(event.data["members"]) == {"bob"}
 
 
+async def test_a_reply_is_told_with_its_parent_and_counted_there(chat: Chat) -> None:
+    sent = await chat.say("hi", by="alice", to="bob")
+    request = SendMessage(category="message", type="text", data=NewContent(text="<@uid:carol>"))
+    events, answer = await last_events(chat, chat.messages.reply(chat.app, sent.id, request, "bob"))
+    assert [event.trigger for event in events] == ["message_sent", "user_mentioned"]
+    assert events[0].data == {"message": plain(await chat.history.get(chat.app, answer.id))}
+    assert events[0].data["message"]["parentId"] == sent.id
+    edit = chat.messages.edit(chat.app, sent.id, MessageChange(tags=["t"]), "alice")
+    (event,), _ = await last_events(chat, edit)
+    assert event.data["message"] == plain(await chat.history.get(chat.app, sent.id))
+    assert event.data["message"]["replyCount"] == 1
+
+
 async def test_reactions_carry_who_reacted_how_to_which_message(chat: Chat) -> None:
     sent = await chat.say("hi", by="alice", to="bob")
     (added,), _ = await last_events(chat, chat.reactions.add(chat.app, sent.id, "👍", "bob"))
@@ -394,6 +408,11 @@ async def _erase(chat: Chat) -> Any:
     return await chat.departures.delete(chat.app, "alice", permanent=True)
 
 
+async def _reply(chat: Chat) -> Any:
+    request = SendMessage(category="message", type="text", data=NewContent(text="x"))
+    return await chat.messages.reply(chat.app, "1", request, "bob")
+
+
 COMMANDS: list[Command] = [
     _send,
     _edit,
@@ -412,6 +431,7 @@ COMMANDS: list[Command] = [
     _unblock,
     _deactivate,
     _erase,
+    _reply,
 ]
 STATE = (
     "SELECT * FROM users",

@@ -1,4 +1,4 @@
-"""Reactions, bans, blocks, departures over HTTP: shapes, statuses, errors (rest-api.md C2, C5, C8, C12)."""
+"""What chat serves besides the core calls, over HTTP (rest-api.md C2, C5, C8, C10, C11, C12)."""
 
 from itertools import count
 from typing import Any
@@ -159,3 +159,54 @@ async def test_users_are_deactivated_activated_and_deleted(server: Server) -> No
     assert (await server.call("POST", "/users", {"uid": uid, "name": "x"})).status == 200
     built_in = await server.call("DELETE", "/users/app_system")
     assert (built_in.status, built_in.code) == (403, "ERR_PERMISSION_DENIED")
+
+
+async def test_a_thread_hangs_on_its_message(server: Server) -> None:
+    sent = await sent_message(server)
+    path = f"/messages/{sent['id']}/thread"
+    body = {"category": "message", "type": "text", "data": {"text": "re"}}
+    reply = (await server.call("POST", path, body, headers=acting("bob"))).data
+    assert (reply["parentId"], reply["receiver"]) == (sent["id"], "alice")
+    listed = await server.call("GET", f"{path}?limit=5", headers=acting("alice"))
+    assert [one["id"] for one in listed.data] == [reply["id"]]
+    assert listed.json["meta"]["previous"]["id"] == reply["id"]
+    assert (await server.call("GET", f"/messages/{sent['id']}")).data["replyCount"] == 1
+    before = await feed_position(server)
+    for status, code, message_id, fields, uid in (
+        (400, "ERR_BAD_REQUEST", sent["id"], {}, None),
+        (400, "ERR_MESSAGE_THREAD_NESTING", reply["id"], {}, "bob"),
+        (400, "ERR_WRONG_MESSAGE_THREAD", sent["id"], {"receiver": "carol"}, "bob"),
+        (403, "ERR_MESSAGE_NO_ACCESS", sent["id"], {}, "carol"),
+        (404, "ERR_MESSAGE_ID_NOT_FOUND", "999999999999", {}, "bob"),
+        (400, "ERR_EMPTY_MESSAGE_TEXT", sent["id"], {"data": {"text": ""}}, "bob"),
+    ):
+        headers = {} if uid is None else acting(uid)
+        answer = await server.call(
+            "POST", f"/messages/{message_id}/thread", {**body, **fields}, headers=headers
+        )
+        assert (answer.status, answer.code) == (status, code)
+    assert await feed_position(server) == before
+
+
+async def test_a_message_to_many_answers_for_each(server: Server) -> None:
+    body = {
+        "multipleReceivers": {"uids": ["bob", "nobody"], "guids": []},
+        "receiverType": "user",
+        "category": "message",
+        "type": "text",
+        "data": {"text": "x"},
+    }
+    told = (await server.call("POST", "/messages", body, headers=acting("alice"))).data
+    assert told["uids"]["bob"]["data"]["receiver"] == "bob"
+    assert told["uids"]["nobody"]["error"]["code"] == "ERR_UID_NOT_FOUND"
+    assert told["guids"] == {}
+
+
+async def test_message_lists_are_narrowed_by_query(server: Server) -> None:
+    sent = await sent_message(server, data={"text": "a Needle"}, tags=["rare"])
+    for query in ("searchKey=needle", "tags=rare", "hideReplies=true&searchKey=NEEDLE"):
+        listed = await server.call("GET", f"/messages?{query}")
+        assert [one["id"] for one in listed.data] == [sent["id"]], query
+    none = await server.call("GET", "/messages?hasAttachments=1&hasLinks=1&mentionedUids=bob")
+    assert none.data == []
+    assert none.json["meta"] == {"current": {"limit": 10, "count": 0}}

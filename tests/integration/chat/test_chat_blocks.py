@@ -2,7 +2,7 @@
 
 import pytest
 
-from chathooks.chat.store import UserFilter
+from chathooks.chat.filters import UserFilter
 from chathooks.kernel.errors import ChathooksError
 from support.chat import Chat, plain
 

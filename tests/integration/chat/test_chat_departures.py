@@ -3,8 +3,8 @@
 import pytest
 
 from chathooks.chat.departures import MEMBERSHIPS_PER_STEP
+from chathooks.chat.filters import UserFilter
 from chathooks.chat.requests import NewUser
-from chathooks.chat.store import UserFilter
 from chathooks.kernel.errors import ChathooksError
 from support.chat import Chat, plain
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from chathooks.chat import admission, groups, limits
+from chathooks.chat.filters import GroupFilter
 from chathooks.chat.passwords import password_matches
 from chathooks.chat.requests import GroupChange, MemberUids, NewGroup
-from chathooks.chat.store import GroupFilter
 from chathooks.chat.views import APP_SYSTEM
 from chathooks.kernel.errors import ChathooksError
 from support.chat import Chat, plain

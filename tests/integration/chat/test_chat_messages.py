@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from chathooks.chat.filters import MessageFilter
 from chathooks.chat.history import Window
 from chathooks.chat.limits import MENTIONS_MAX
 from chathooks.chat.requests import MessageChange, NewContent, SendMessage
-from chathooks.chat.store import MessageFilter
 from chathooks.kernel.errors import ChathooksError
 from support.chat import Chat, plain
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from chathooks.chat.filters import MessageFilter
 from chathooks.chat.history import Window
 from chathooks.chat.limits import REACTIONS_PER_MESSAGE_MAX
 from chathooks.chat.reactions import ReactionWindow
-from chathooks.chat.store import MessageFilter
 from chathooks.kernel.errors import ChathooksError
 from support.chat import Chat, open_chat, plain
 

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from chathooks.chat.filters import UserFilter
 from chathooks.chat.requests import NewUser, UserChange
-from chathooks.chat.store import UserFilter
 from chathooks.chat.views import APP_SYSTEM
 from chathooks.kernel.crypto import digest
 from chathooks.kernel.errors import ChathooksError

@@ -7,9 +7,9 @@ from chathooks.api.paging import PageMeta, PageQuery, page_meta
 from chathooks.api.problems import bad_request
 from chathooks.api.routing import Answer, Call, Route
 from chathooks.chat.admission import MemberResult
+from chathooks.chat.filters import GroupFilter
 from chathooks.chat.groups import Groups
 from chathooks.chat.requests import GroupChange, NewGroup
-from chathooks.chat.store import GroupFilter
 from chathooks_events.entities import Group, GroupType
 
 TAG = "Groups"

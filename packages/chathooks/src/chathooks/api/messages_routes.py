@@ -1,21 +1,21 @@
 """Messages (rest-api.md C10)."""
 
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
 
+from chathooks.api.chat_answers import IDS_PER_QUERY_MAX, SearchKey, TagFilter
 from chathooks.api.routing import Answer, Call, Route
-from chathooks.chat.history import History, Shown, Window, parse_message_id
+from chathooks.chat.filters import MessageFilter
+from chathooks.chat.history import History, MessagePage, Window, parse_message_id
 from chathooks.chat.limits import (
     CATEGORY_CHARS_MAX,
     CONVERSATION_ID_CHARS_MAX,
     MESSAGES_PER_PAGE_DEFAULT,
     MESSAGES_PER_PAGE_MAX,
 )
-from chathooks.chat.messages import Messages
+from chathooks.chat.messages import Messages, SentToMany
 from chathooks.chat.requests import Id, MessageChange, MessageRemoval, SendMessage
-from chathooks.chat.store import MessageFilter
 from chathooks_events.entities import DeletedMessage, Message
 
 TAG = "Messages"
@@ -45,6 +45,14 @@ _CHANGE = (
 )
 
 
+MentionedUids = Annotated[tuple[Id, ...], msgspec.Meta(max_length=IDS_PER_QUERY_MAX)]
+
+
+def ascii_lower(text: str) -> str:
+    """The text with its ASCII letters in lower case, as SQL's `lower` makes it."""
+    return "".join(char.lower() if char.isascii() else char for char in text)
+
+
 class MessageQuery(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"
 ):
@@ -65,6 +73,17 @@ class MessageQuery(
     types: Kinds = ()
     hide_deleted: bool = False
     only_deleted: bool = False
+    hide_replies: bool = False
+    has_attachments: bool = False
+    has_links: bool = False
+    has_mentions: bool = False
+    has_reactions: bool = False
+    mentioned_uids: MentionedUids = ()
+    search_key: SearchKey = ""
+    """Part of the text, whatever the case of its ASCII letters."""
+    tags: TagFilter = ()
+    hide_messages_from_blocked_users: bool = False
+    """Acting for a user: nothing from those whom they block."""
 
     def window(self) -> Window:
         """The part of the list that is asked for. Raises ERR_MESSAGE_ID_NOT_FOUND."""
@@ -83,6 +102,15 @@ class MessageQuery(
             categories=(*self.categories, *(() if self.category is None else (self.category,))),
             types=(*self.types, *(() if self.type is None else (self.type,))),
             deleted=True if self.only_deleted else False if self.hide_deleted else None,
+            replies=False if self.hide_replies else None,
+            attached=self.has_attachments,
+            linked=self.has_links,
+            mentioning=self.has_mentions,
+            reacted=self.has_reactions,
+            mentioned=tuple(uid.lower() for uid in self.mentioned_uids),
+            text=ascii_lower(self.search_key) or None,
+            tags=tuple(self.tags),
+            unblocked_by=0 if self.hide_messages_from_blocked_users else None,
         )
 
 
@@ -120,16 +148,20 @@ class MessagesMeta(msgspec.Struct, frozen=True, omit_defaults=True):
     previous: Place | None = None
 
 
-def _meta(limit: int, found: Sequence[Shown]) -> MessagesMeta:
-    current = Current(limit, len(found))
-    if not found:
-        return MessagesMeta(current)
-    first, last = found[0], found[-1]
-    return MessagesMeta(
-        current,
-        next=Place("append", last.sent_at or 0, last.id),
-        previous=Place("prepend", first.sent_at or 0, first.id),
-    )
+def _meta(window: Window, found: MessagePage) -> MessagesMeta:
+    current = Current(window.limit, len(found))
+    newer = older = None
+    if found:
+        first, last = found[0], found[-1]
+        newer = Place("append", last.sent_at or 0, last.id)
+        older = Place("prepend", first.sent_at or 0, first.id)
+    if found.reached is not None:
+        message_id, sent_at = found.reached
+        if window.append:
+            newer = Place("append", sent_at, str(message_id))
+        else:
+            older = Place("prepend", sent_at, str(message_id))
+    return MessagesMeta(current, next=newer, previous=older)
 
 
 class MessageRoutes:
@@ -140,7 +172,24 @@ class MessageRoutes:
         self._history = history
 
     async def send(self, call: Call) -> Answer:
-        return Answer(await self._messages.send(call.app.key, call.body, call.on_behalf_of))
+        request: SendMessage = call.body
+        if request.multiple_receivers is not None:
+            return Answer(
+                await self._messages.send_to_many(call.app.key, request, call.on_behalf_of)
+            )
+        return Answer(await self._messages.send(call.app.key, request, call.on_behalf_of))
+
+    async def reply(self, call: Call) -> Answer:
+        uid = call.require_on_behalf_of()
+        return Answer(await self._messages.reply(call.app.key, call.path["id"], call.body, uid))
+
+    async def page_of_thread(self, call: Call) -> Answer:
+        query: MessageQuery = call.query
+        window = query.window()
+        found = await self._history.page_of_thread(
+            call.app.key, call.path["id"], query.filter(), window, call.on_behalf_of
+        )
+        return Answer(list(found), _meta(window, found))
 
     async def page(self, call: Call) -> Answer:
         query: AppMessageQuery = call.query
@@ -155,7 +204,7 @@ class MessageRoutes:
                 None if query.conversation_id is None else query.conversation_id.lower()
             ),
         )
-        return Answer(found, _meta(window.limit, found))
+        return Answer(list(found), _meta(window, found))
 
     async def page_of_user(self, call: Call) -> Answer:
         query: MessageQuery = call.query
@@ -163,7 +212,7 @@ class MessageRoutes:
         found = await self._history.page_of_user(
             call.app.key, call.path["uid"].lower(), query.filter(), window, call.on_behalf_of
         )
-        return Answer(found, _meta(window.limit, found))
+        return Answer(list(found), _meta(window, found))
 
     async def page_of_group(self, call: Call) -> Answer:
         query: MessageQuery = call.query
@@ -171,7 +220,7 @@ class MessageRoutes:
         found = await self._history.page_of_group(
             call.app.key, call.path["guid"].lower(), query.filter(), window, call.on_behalf_of
         )
-        return Answer(found, _meta(window.limit, found))
+        return Answer(list(found), _meta(window, found))
 
     async def get(self, call: Call) -> Answer:
         return Answer(await self._history.get(call.app.key, call.path["id"]))
@@ -194,7 +243,7 @@ class MessageRoutes:
 
     def routes(self) -> list[Route]:
         """All calls of this module."""
-        return [*self._routes_of_messages(), *self._routes_of_lists()]
+        return [*self._routes_of_messages(), *self._routes_of_lists(), *self._routes_of_threads()]
 
     def _routes_of_messages(self) -> list[Route]:
         return [
@@ -204,7 +253,7 @@ class MessageRoutes:
                 handler=self.send,
                 summary="Send a message",
                 tag=TAG,
-                answer=Message,
+                answer=Message | SentToMany,
                 body=SendMessage,
                 acts_for="optional",
                 errors=(
@@ -253,6 +302,53 @@ class MessageRoutes:
                 body_required=False,
                 acts_for="optional",
                 errors=_CHANGE,
+            ),
+        ]
+
+    def _routes_of_threads(self) -> list[Route]:
+        path = "/messages/{id}/thread"
+        access = (
+            "ERR_MESSAGE_ID_NOT_FOUND",
+            "ERR_UID_NOT_FOUND",
+            "ERR_GROUP_NOT_JOINED",
+            "ERR_MESSAGE_NO_ACCESS",
+        )
+        return [
+            Route(
+                method="POST",
+                path=path,
+                handler=self.reply,
+                summary="Reply in a message's thread",
+                tag=TAG,
+                answer=Message,
+                body=SendMessage,
+                acts_for="required",
+                errors=(
+                    *access,
+                    "ERR_MESSAGE_THREAD_NESTING",
+                    "ERR_WRONG_MESSAGE_THREAD",
+                    "ERR_WRONG_MESSAGE_THREAD_CATEGORY",
+                    "ERR_MESSAGE_ACTION_NOT_ALLOWED",
+                    "ERR_BLOCKED_RECEIVER",
+                    "ERR_BLOCKED_SENDER",
+                    "ERR_EMPTY_MESSAGE_CATEGORY",
+                    "ERR_INVALID_MESSAGE_CATEGORY",
+                    "ERR_EMPTY_MESSAGE_TYPE",
+                    "ERR_INVALID_MESSAGE_TYPE",
+                    *_CONTENT,
+                ),
+            ),
+            Route(
+                method="GET",
+                path=path,
+                handler=self.page_of_thread,
+                summary="List the replies in a message's thread",
+                tag=TAG,
+                answer=list[Message | DeletedMessage],
+                meta=MessagesMeta,
+                query=MessageQuery,
+                acts_for="optional",
+                errors=access,
             ),
         ]
 

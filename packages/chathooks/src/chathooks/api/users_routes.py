@@ -8,6 +8,7 @@ from chathooks.api.chat_answers import IDS_PER_QUERY_MAX, Done, Presence, Search
 from chathooks.api.paging import PageMeta, PageQuery, page_meta
 from chathooks.api.routing import Answer, Call, Route
 from chathooks.chat.departures import Departures
+from chathooks.chat.filters import UserFilter
 from chathooks.chat.requests import (
     Id,
     NewUser,
@@ -16,7 +17,6 @@ from chathooks.chat.requests import (
     UserChange,
     UserRemoval,
 )
-from chathooks.chat.store import UserFilter
 from chathooks.chat.users import UserPage, Users
 from chathooks_events.entities import User
 

@@ -82,6 +82,8 @@ def stored(new: NewMessage, message_id: int) -> MessageRecord:
         edited_by=None,
         deleted_at=None,
         deleted_by=None,
+        parent=new.parent,
+        reply_count=0,
     )
 
 

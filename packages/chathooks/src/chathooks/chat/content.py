@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
-from chathooks.chat.fields import checked_url
+from chathooks.chat.fields import checked_url, refuse
 from chathooks.chat.limits import (
     ATTACHMENTS_MAX,
     CATEGORY_CHARS_MAX,
     MESSAGE_CHARS_MAX,
     MESSAGE_DATA_BYTES_MAX,
     MESSAGE_METADATA_BYTES_MAX,
+    RECEIVERS_PER_MESSAGE_MAX,
 )
 from chathooks.chat.requests import NewAttachment, NewContent, SendMessage
 from chathooks.kernel.errors import ChathooksError
@@ -214,3 +215,26 @@ def check_receiver(request: SendMessage) -> tuple[str, str]:
             "must be user or group",
         )
     return request.receiver.lower(), request.receiver_type
+
+
+def check_receivers(request: SendMessage) -> tuple[list[str], list[str]]:
+    """Uids and guids of `multipleReceivers`, in lower case and each once.
+
+    Raises:
+        ChathooksError: ERR_EMPTY_RECEIVER, ERR_BAD_REQUEST beyond 25 receivers or with a `receiver` too.
+    """
+    wanted = request.multiple_receivers
+    if wanted is None or not (wanted.uids or wanted.guids):
+        raise _refusal(
+            "ERR_EMPTY_RECEIVER",
+            "Say who gets the message: uids or guids in multipleReceivers.",
+            "multipleReceivers",
+            "is empty",
+        )
+    if request.receiver is not None:
+        raise refuse("multipleReceivers", "stands instead of receiver; leave one of them out")
+    uids = list(dict.fromkeys(uid.lower() for uid in wanted.uids))
+    guids = list(dict.fromkeys(guid.lower() for guid in wanted.guids))
+    if len(uids) + len(guids) > RECEIVERS_PER_MESSAGE_MAX:
+        raise refuse("multipleReceivers", f"names more than {RECEIVERS_PER_MESSAGE_MAX} receivers")
+    return uids, guids

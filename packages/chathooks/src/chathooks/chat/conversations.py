@@ -7,7 +7,8 @@ that exist and may be seen are meant (delivery contract §7 "Conversations").
 import msgspec
 
 from chathooks.chat.actors import Actor
-from chathooks.chat.store import ChatTransaction, MessageFilter
+from chathooks.chat.filters import MessageFilter
+from chathooks.chat.store import ChatTransaction
 
 GROUP_PREFIX = "group_"
 PAIR_SEPARATOR = "_user_"

@@ -20,17 +20,12 @@ from chathooks.chat.admission import (
 )
 from chathooks.chat.bans import ban_listed
 from chathooks.chat.fields import checked_url, refuse, stored_metadata, stored_tags
+from chathooks.chat.filters import GroupFilter
 from chathooks.chat.limits import MEMBERS_REMOVED_PER_BATCH
 from chathooks.chat.passwords import hashed_password
 from chathooks.chat.permissions import not_joined, require_admin, require_moderator
 from chathooks.chat.requests import GroupChange, NewGroup
-from chathooks.chat.store import (
-    ChatTransaction,
-    GroupFilter,
-    GroupRecord,
-    MemberRecord,
-    UserRecord,
-)
+from chathooks.chat.store import ChatTransaction, GroupRecord, MemberRecord, UserRecord
 from chathooks.chat.views import APP_SYSTEM, group_answer, group_entity, group_member
 from chathooks.events import streams
 from chathooks.events.outbox import Outbox

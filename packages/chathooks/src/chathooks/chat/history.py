@@ -11,17 +11,12 @@ import msgspec
 
 from chathooks.chat.actors import Actor, actor_among, actor_of, place_of
 from chathooks.chat.conversations import places_of
-from chathooks.chat.limits import MESSAGE_ID_MAX
+from chathooks.chat.filters import MessageFilter
+from chathooks.chat.limits import MESSAGE_ID_MAX, MESSAGES_SCANNED_MAX
 from chathooks.chat.mentions import mentioned_uids
 from chathooks.chat.permissions import not_joined
 from chathooks.chat.requests import NewContent
-from chathooks.chat.store import (
-    ChatTransaction,
-    GroupRecord,
-    MessageFilter,
-    MessageRecord,
-    UserRecord,
-)
+from chathooks.chat.store import ChatTransaction, GroupRecord, MessageRecord, UserRecord
 from chathooks.chat.views import mentioned_user, message_view, shown_message
 from chathooks.events import streams
 from chathooks.events.streams import Stream
@@ -31,6 +26,14 @@ from chathooks_events.entities import DeletedMessage, Message, User
 
 Shown: TypeAlias = Message | DeletedMessage
 Receiver: TypeAlias = UserRecord | GroupRecord
+
+
+class MessagePage(list[Shown]):
+    """Messages by id, ascending; `reached` where the list ends early because enough was looked at."""
+
+    reached: tuple[int, int] | None = None
+    """Id and time (unix s) of the last message that was looked at: the list goes on there."""
+
 
 decode_content = msgspec.json.Decoder(NewContent).decode
 
@@ -115,7 +118,7 @@ class History:
         *,
         sender: str | None = None,
         conversation_id: str | None = None,
-    ) -> list[Shown]:
+    ) -> MessagePage:
         """Messages of the app, or those that `on_behalf_of` may see; by id, ascending.
 
         Args:
@@ -129,7 +132,7 @@ class History:
         Raises ERR_UID_NOT_FOUND.
         """
 
-        async def query(tx: ChatTransaction) -> list[Shown]:
+        async def query(tx: ChatTransaction) -> MessagePage:
             actor = await actor_of(tx, app, on_behalf_of)
             place = only
             if sender is not None:
@@ -153,13 +156,13 @@ class History:
         only: MessageFilter,
         window: Window,
         on_behalf_of: str | None = None,
-    ) -> list[Shown]:
+    ) -> MessagePage:
         """The conversation of `on_behalf_of` with a user; without one all that the user sent or got.
 
         Raises ERR_UID_NOT_FOUND.
         """
 
-        async def query(tx: ChatTransaction) -> list[Shown]:
+        async def query(tx: ChatTransaction) -> MessagePage:
             found = await tx.users_by_uid(app, [uid, on_behalf_of or uid])
             user = actor_among(found, uid).user
             viewer = None
@@ -179,16 +182,39 @@ class History:
         only: MessageFilter,
         window: Window,
         on_behalf_of: str | None = None,
-    ) -> list[Shown]:
+    ) -> MessagePage:
         """The messages of a group. Raises ERR_UID_NOT_FOUND, ERR_GUID_NOT_FOUND, ERR_GROUP_NOT_JOINED."""
 
-        async def query(tx: ChatTransaction) -> list[Shown]:
+        async def query(tx: ChatTransaction) -> MessagePage:
             place = await place_of(tx, app, guid, on_behalf_of)
             if not place.actor.is_app:
                 place.require_membership()
             in_group = msgspec.structs.replace(only, group=place.group.key)
             viewer = None if place.actor.is_app else place.actor.user.key
             return await _page(tx, app, [in_group], window, viewer)
+
+        return await self._store.read(query)
+
+    async def page_of_thread(
+        self,
+        app: int,
+        message_id: str,
+        only: MessageFilter,
+        window: Window,
+        on_behalf_of: str | None = None,
+    ) -> MessagePage:
+        """The replies to a message.
+
+        Raises ERR_UID_NOT_FOUND, ERR_MESSAGE_ID_NOT_FOUND, ERR_GROUP_NOT_JOINED, ERR_MESSAGE_NO_ACCESS.
+        """
+
+        async def query(tx: ChatTransaction) -> MessagePage:
+            actor = await actor_of(tx, app, on_behalf_of)
+            parties = await find_message(tx, app, message_id)
+            await require_party(tx, actor, parties)
+            in_thread = msgspec.structs.replace(only, thread=parties.record.id)
+            viewer = None if actor.is_app else actor.user.key
+            return await _page(tx, app, [in_thread], window, viewer)
 
         return await self._store.read(query)
 
@@ -276,7 +302,7 @@ async def _page(
     places: Sequence[MessageFilter],
     window: Window,
     viewer: int | None,
-) -> list[Shown]:
+) -> MessagePage:
     after, before = 0, MESSAGE_ID_MAX
     if window.message_id is not None:
         after, before = (window.message_id, before) if window.append else (after, window.message_id)
@@ -290,6 +316,14 @@ async def _page(
     if window.to_timestamp is not None:
         before = min(before, await tx.last_message_sent_by(app, window.to_timestamp) + 1)
     newest = not window.append
+    places = [_as_seen(place, viewer) for place in places]
+    reached = None
+    if any(place.narrows for place in places):
+        reached = await _horizon(tx, app, places, after, before, newest=newest)
+        if reached is not None and newest:
+            after = max(after, reached[0] - 1)
+        elif reached is not None:
+            before = min(before, reached[0] + 1)
     found = {
         record.id: record
         for place in places
@@ -297,4 +331,37 @@ async def _page(
     }
     ids = sorted(found, reverse=newest)[: window.limit]
     shown = await _with_parties(tx, [found[key] for key in sorted(ids)])
-    return await views_of(tx, app, shown, viewer)
+    page = MessagePage(await views_of(tx, app, shown, viewer))
+    page.reached = reached if len(ids) < window.limit else None
+    return page
+
+
+def _as_seen(place: MessageFilter, viewer: int | None) -> MessageFilter:
+    """`unblocked_by` speaks of whoever looks."""
+    if place.unblocked_by is None:
+        return place
+    return msgspec.structs.replace(place, unblocked_by=viewer)
+
+
+async def _horizon(
+    tx: ChatTransaction,
+    app: int,
+    places: Sequence[MessageFilter],
+    after: int,
+    before: int,
+    *,
+    newest: bool,
+) -> tuple[int, int] | None:
+    """Where the scan of the places ends, so that a filter that rarely matches costs no more than that."""
+    found = [
+        horizon
+        for place in places
+        if (
+            horizon := await tx.scan_horizon(
+                app, place, after, before, MESSAGES_SCANNED_MAX, newest=newest
+            )
+        )
+    ]
+    if not found:
+        return None
+    return max(found) if newest else min(found)

@@ -36,6 +36,9 @@ MENTIONS_MAX = 25
 """Users whom one message may mention; keeps the event within what the outbox takes."""
 MESSAGES_PER_PAGE_DEFAULT = 10
 MESSAGES_PER_PAGE_MAX = 1_000
+MESSAGES_SCANNED_MAX = 5_000
+"""How many messages a narrowed list looks at before it answers what it found so far."""
+RECEIVERS_PER_MESSAGE_MAX = 25
 MESSAGE_ID_MAX = 2**63 - 1
 
 REACTION_CHARS_MAX = 100

@@ -3,16 +3,19 @@
 Each command checks, changes the rows and appends its events in one transaction.
 """
 
+from dataclasses import dataclass, replace
 from typing import cast
 
 import msgspec
 
 from chathooks.chat.actions import message_action, stored
 from chathooks.chat.actors import Actor, actor_among, actor_of, unknown_guid, unknown_uid
+from chathooks.chat.admission import MemberResult, failed
 from chathooks.chat.content import (
     build_content,
     check_category_and_type,
     check_receiver,
+    check_receivers,
     stored_content,
 )
 from chathooks.chat.fields import stored_tags
@@ -35,6 +38,7 @@ from chathooks.chat.store import (
     NewMessage,
     UserRecord,
 )
+from chathooks.chat.threads import check_named_receiver, receiver_of_reply, require_parent
 from chathooks.chat.views import (
     APP_SYSTEM,
     message_view,
@@ -64,6 +68,29 @@ def _mentions(text: str | None) -> list[str]:
             {"data.text": f"mentions more than {MENTIONS_MAX} users"},
         )
     return uids
+
+
+class SentToMany(msgspec.Struct, frozen=True):
+    """What became of each receiver: the message, or why it was not sent."""
+
+    uids: dict[str, MemberResult]
+    guids: dict[str, MemberResult]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """A message that was checked and has neither sender nor receiver yet."""
+
+    app: int
+    muid: str | None
+    category: str
+    type: str
+    content: MessageData
+    encoded: str
+    tags: str | None
+    sent_at: int
+    mentions: list[str]
+    parent: int | None = None
 
 
 async def _check_blocks(tx: ChatTransaction, actor: Actor, receiver: UserRecord) -> None:
@@ -100,52 +127,147 @@ class Messages:
 
         Raises:
             ChathooksError: ERR_EMPTY_RECEIVER, ERR_INVALID_RECEIVER_TYPE, ERR_UID_NOT_FOUND,
-                ERR_GUID_NOT_FOUND, ERR_GROUP_NOT_JOINED, ERR_BLOCKED_RECEIVER, ERR_BLOCKED_SENDER, and those of `chathooks.chat.content`.
+                ERR_GUID_NOT_FOUND, ERR_GROUP_NOT_JOINED, ERR_BLOCKED_RECEIVER, ERR_BLOCKED_SENDER, and those
+                of `chathooks.chat.content`.
         """
         receiver_id, receiver_type = check_receiver(request)
-        category, type_ = check_category_and_type(request.category, request.type)
-        content = build_content(category, type_, request.data)
-        tags = stored_tags(request.tags)
-        draft = NewMessage(
-            app=app,
-            muid=request.muid,
-            sender=0,
-            receiver_user=None,
-            group_key=None,
-            category=category,
-            type=type_,
-            content=stored_content(content, request.muid, tags),
-            tags=tags,
-            sent_at=self._now_s(),
-        )
-        mentions = _mentions(content.text)
+        draft = self._draft(app, request)
         sender_uid = on_behalf_of or APP_SYSTEM
 
         async def send(tx: ChatTransaction) -> Message:
-            uids = [sender_uid, *mentions]
+            uids = [sender_uid, *draft.mentions]
             if receiver_type == "user":
                 uids.append(receiver_id)
             found = await tx.users_by_uid(app, uids)
             actor = actor_among(found, sender_uid)
-            receiver: Receiver
             if receiver_type == "user":
-                if receiver_id not in found:
-                    raise unknown_uid(receiver_id)
-                receiver = found[receiver_id]
-                await _check_blocks(tx, actor, receiver)
-                new = msgspec.structs.replace(
-                    draft, sender=actor.user.key, receiver_user=receiver.key
-                )
-            else:
-                receiver = await self._group_to_write_in(tx, app, receiver_id, actor)
-                new = msgspec.structs.replace(draft, sender=actor.user.key, group_key=receiver.key)
-            record = stored(new, await tx.add_message(new))
-            mentioned = mentioned_users(found, mentions)
-            message = message_view(record, actor.user, receiver, mentioned, content)
-            await self._append_sent(tx, app, message, stream_of(sender_uid, receiver))
-            return message
+                return await self._send_to_user(tx, draft, found, actor, receiver_id)
+            group = await self._group_to_write_in(tx, app, receiver_id, actor)
+            return await self._store_and_tell(tx, draft, found, actor, group)
 
         return await self._store.write(send)
+
+    async def send_to_many(
+        self, app: int, request: SendMessage, on_behalf_of: str | None = None
+    ) -> SentToMany:
+        """Send a message to each of `multipleReceivers`; each fires as `send` does.
+
+        Raises:
+            ChathooksError: ERR_BAD_REQUEST, ERR_EMPTY_RECEIVER, ERR_UID_NOT_FOUND (sender), and those of
+                `chathooks.chat.content`. What is wrong with one receiver is in its result.
+        """
+        wanted_uids, wanted_guids = check_receivers(request)
+        draft = self._draft(app, request)
+        sender_uid = on_behalf_of or APP_SYSTEM
+
+        async def send(tx: ChatTransaction) -> SentToMany:
+            found = await tx.users_by_uid(app, [sender_uid, *draft.mentions, *wanted_uids])
+            actor = actor_among(found, sender_uid)
+            results = SentToMany({}, {})
+            for uid in wanted_uids:
+                try:
+                    message = await self._send_to_user(tx, draft, found, actor, uid)
+                except ChathooksError as error:
+                    results.uids[uid] = failed(error)
+                else:
+                    results.uids[uid] = MemberResult(True, data=message)
+            for guid in wanted_guids:
+                try:
+                    group = await self._group_to_write_in(tx, app, guid, actor)
+                except ChathooksError as error:
+                    results.guids[guid] = failed(error)
+                else:
+                    message = await self._store_and_tell(tx, draft, found, actor, group)
+                    results.guids[guid] = MemberResult(True, data=message)
+            return results
+
+        return await self._store.write(send)
+
+    async def reply(
+        self, app: int, message_id: str, request: SendMessage, on_behalf_of: str
+    ) -> Message:
+        """Send a message in the thread of another one; fires as `send` does.
+
+        Raises:
+            ChathooksError: ERR_MESSAGE_ID_NOT_FOUND, ERR_UID_NOT_FOUND, ERR_GROUP_NOT_JOINED,
+                ERR_MESSAGE_NO_ACCESS, ERR_MESSAGE_THREAD_NESTING, ERR_WRONG_MESSAGE_THREAD,
+                ERR_WRONG_MESSAGE_THREAD_CATEGORY, ERR_MESSAGE_ACTION_NOT_ALLOWED, ERR_BLOCKED_RECEIVER,
+                ERR_BLOCKED_SENDER, and those of `chathooks.chat.content`.
+        """
+        draft = self._draft(app, request)
+
+        async def reply(tx: ChatTransaction) -> Message:
+            found = await tx.users_by_uid(app, [on_behalf_of, *draft.mentions])
+            actor = actor_among(found, on_behalf_of)
+            parties = await find_message(tx, app, message_id)
+            receiver = await receiver_of_reply(tx, actor, parties)
+            require_parent(parties)
+            check_named_receiver(request, receiver)
+            if isinstance(receiver, UserRecord):
+                await _check_blocks(tx, actor, receiver)
+            in_thread = replace(draft, parent=parties.record.id)
+            return await self._store_and_tell(tx, in_thread, found, actor, receiver)
+
+        return await self._store.write(reply)
+
+    def _draft(self, app: int, request: SendMessage) -> _Draft:
+        """What is sent, checked; all but who sends it to whom."""
+        category, type_ = check_category_and_type(request.category, request.type)
+        content = build_content(category, type_, request.data)
+        tags = stored_tags(request.tags)
+        return _Draft(
+            app=app,
+            muid=request.muid,
+            category=category,
+            type=type_,
+            content=content,
+            encoded=stored_content(content, request.muid, tags),
+            tags=tags,
+            sent_at=self._now_s(),
+            mentions=_mentions(content.text),
+        )
+
+    async def _send_to_user(
+        self,
+        tx: ChatTransaction,
+        draft: _Draft,
+        found: dict[str, UserRecord],
+        actor: Actor,
+        uid: str,
+    ) -> Message:
+        receiver = found.get(uid)
+        if receiver is None:
+            raise unknown_uid(uid)
+        await _check_blocks(tx, actor, receiver)
+        return await self._store_and_tell(tx, draft, found, actor, receiver)
+
+    async def _store_and_tell(
+        self,
+        tx: ChatTransaction,
+        draft: _Draft,
+        found: dict[str, UserRecord],
+        actor: Actor,
+        receiver: Receiver,
+    ) -> Message:
+        is_user = isinstance(receiver, UserRecord)
+        new = NewMessage(
+            app=draft.app,
+            muid=draft.muid,
+            sender=actor.user.key,
+            receiver_user=receiver.key if is_user else None,
+            group_key=None if is_user else receiver.key,
+            category=draft.category,
+            type=draft.type,
+            content=draft.encoded,
+            tags=draft.tags,
+            sent_at=draft.sent_at,
+            parent=draft.parent,
+        )
+        record = stored(new, await tx.add_message(new))
+        mentioned = mentioned_users(found, draft.mentions)
+        message = message_view(record, actor.user, receiver, mentioned, draft.content)
+        await self._append_sent(tx, draft.app, message, stream_of(actor.uid, receiver))
+        return message
 
     async def _group_to_write_in(
         self, tx: ChatTransaction, app: int, guid: str, actor: Actor

@@ -177,11 +177,19 @@ class NewContent(Request, frozen=True, kw_only=True):
     metadata: Metadata | None = None
 
 
+class Receivers(Request, frozen=True, kw_only=True):
+    """Who gets a message each, instead of one receiver."""
+
+    uids: list[GivenId] = []
+    guids: list[GivenId] = []
+
+
 class SendMessage(Request, frozen=True, kw_only=True):
     """Body of `POST /messages`. A `sender` in it is ignored (rest-api.md C10)."""
 
     receiver: GivenId | None = None
     receiver_type: str | None = None
+    multiple_receivers: Receivers | None = None
     category: str | None = None
     type: str | None = None
     data: NewContent | None = None

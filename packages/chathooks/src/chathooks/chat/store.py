@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from chathooks.chat.filters import GroupFilter, MessageFilter, UserFilter
 from chathooks.events.outbox import OutboxTransaction
 from chathooks_events.entities import GroupType, ReactionCount, Scope
 
@@ -120,6 +121,9 @@ class MessageRecord(msgspec.Struct, frozen=True, gc=False):
     edited_by: str | None
     deleted_at: int | None
     deleted_by: str | None
+    parent: int | None
+    """The message that this one replies to."""
+    reply_count: int
 
 
 class NewMessage(msgspec.Struct, frozen=True, gc=False):
@@ -135,6 +139,7 @@ class NewMessage(msgspec.Struct, frozen=True, gc=False):
     content: str
     tags: str | None
     sent_at: int
+    parent: int | None = None
 
 
 class ReactionRecord(msgspec.Struct, frozen=True, gc=False):
@@ -145,59 +150,6 @@ class ReactionRecord(msgspec.Struct, frozen=True, gc=False):
     user: int
     reaction: str
     reacted_at: int
-
-
-class UserFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which users a list holds; `search` is a case-folded prefix of the uid or the name."""
-
-    search: str | None = None
-    search_uid: bool = True
-    search_name: bool = True
-    roles: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    deactivated: bool | None = False
-    """None: both."""
-
-
-class GroupFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which groups a list holds, in which order."""
-
-    search: str | None = None
-    search_guid: bool = True
-    search_name: bool = True
-    types: tuple[GroupType, ...] = ()
-    tags: tuple[str, ...] = ()
-    visible_to: int | None = None
-    """Key of the user who looks: private groups are listed for members only."""
-    joined: bool = False
-    """Only groups that `visible_to` is a member of."""
-    sort: str = "guid"
-    descending: bool = False
-
-    @property
-    def narrows(self) -> bool:
-        """Whether it leaves groups out, so that the app's counter does not tell the total."""
-        return bool(
-            self.search is not None or self.types or self.tags or self.visible_to is not None
-        )
-
-
-class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which messages a list holds. Exactly one place is given, the other conditions narrow it."""
-
-    pair: tuple[int, int] | None = None
-    """Keys of two users: their conversation."""
-    group: int | None = None
-    user: int | None = None
-    """All that a user sent, and got one-to-one."""
-    visible_to: int | None = None
-    """`user`, and all messages of the groups they are in."""
-    receiver_type: str | None = None
-    sender: int | None = None
-    categories: tuple[str, ...] = ()
-    types: tuple[str, ...] = ()
-    deleted: bool | None = None
-    """None: both."""
 
 
 class UserTransaction(Protocol):
@@ -391,6 +343,14 @@ class MessageTransaction(Protocol):
         """Store content, tags and the marks of edit and deletion."""
 
     async def delete_message(self, message_id: int) -> None: ...
+
+    async def scan_horizon(
+        self, app: int, only: MessageFilter, after: int, before: int, rows_max: int, *, newest: bool
+    ) -> tuple[int, int] | None:
+        """Id and time of the message at which a scan of the place has looked at `rows_max` of them.
+
+        None where it is at its end before. The narrowing conditions of `only` are not looked at.
+        """
 
     async def list_messages(
         self, app: int, only: MessageFilter, after: int, before: int, limit: int, *, newest: bool

@@ -10,8 +10,9 @@ import msgspec
 
 from chathooks.chat.actors import Actor, actor_of, unknown_uid
 from chathooks.chat.fields import checked_url, stored_metadata, stored_tags
+from chathooks.chat.filters import UserFilter
 from chathooks.chat.requests import NewUser, UserChange
-from chathooks.chat.store import ChatTransaction, Relation, UserFilter, UserRecord
+from chathooks.chat.store import ChatTransaction, Relation, UserRecord
 from chathooks.chat.views import user_answer
 from chathooks.kernel.clock import MS_PER_S, Clock
 from chathooks.kernel.crypto import digest, mask

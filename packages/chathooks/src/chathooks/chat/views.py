@@ -223,6 +223,8 @@ def message_view(
         edited_at=message.edited_at,
         edited_by=message.edited_by,
         tags=_tags(message.tags),
+        parent_id=None if message.parent is None else str(message.parent),
+        reply_count=message.reply_count or None,
     )
 
 

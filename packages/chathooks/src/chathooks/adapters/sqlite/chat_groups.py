@@ -7,8 +7,9 @@ from typing import Any
 from chathooks.adapters.sqlite.chat_users import prefix_range
 from chathooks.adapters.sqlite.connection import TransactionPart
 from chathooks.adapters.sqlite.statements import statements
+from chathooks.chat.filters import GroupFilter
 from chathooks.chat.limits import FILTERED_TOTAL_MAX, GROUPS_PER_USER_MAX
-from chathooks.chat.store import GroupFilter, GroupRecord, MemberRecord, UserRecord
+from chathooks.chat.store import GroupRecord, MemberRecord, UserRecord
 from chathooks_events.entities import Scope
 
 _SQL = statements("chat_groups.sql")

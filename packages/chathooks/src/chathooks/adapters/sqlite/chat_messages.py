@@ -5,8 +5,9 @@ from typing import Any
 
 from chathooks.adapters.sqlite.connection import TransactionPart
 from chathooks.adapters.sqlite.statements import statements
+from chathooks.chat.filters import MessageFilter
 from chathooks.chat.limits import MESSAGE_ID_MAX
-from chathooks.chat.store import MessageFilter, MessageRecord, NewMessage
+from chathooks.chat.store import MessageRecord, NewMessage
 
 _SQL = statements("chat_messages.sql")
 _ADD = _SQL["add_message"]
@@ -31,6 +32,7 @@ class ChatMessagesPart(TransactionPart):
                 message.tags,
                 message.sent_at,
                 message.sent_at,
+                message.parent,
             ),
         )
         assert cursor.lastrowid is not None  # noqa: S101 -- an INSERT into a rowid table has one
@@ -77,6 +79,23 @@ class ChatMessagesPart(TransactionPart):
                 high = row[0]
         return found
 
+    async def scan_horizon(
+        self, app: int, only: MessageFilter, after: int, before: int, rows_max: int, *, newest: bool
+    ) -> tuple[int, int] | None:
+        # What a user sees is within what the app has, and that is followed by one index.
+        places = [(_SQL["of_app"], (app,))] if only.sees_all else _places(app, only, "", ())
+        bounds = (after, before, rows_max - 1)
+        found = []
+        for place, parameters in places:
+            sql = _SQL["horizon"].replace("{place}", place)
+            sql = sql.replace("{direction}", "DESC" if newest else "ASC")
+            row = self._one(sql, (*parameters, *bounds))
+            if row is not None:
+                found.append((row[0], row[1]))
+        if not found:
+            return None
+        return max(found) if newest else min(found)
+
     async def list_messages(
         self, app: int, only: MessageFilter, after: int, before: int, limit: int, *, newest: bool
     ) -> list[MessageRecord]:
@@ -96,6 +115,8 @@ def _places(
     app: int, only: MessageFilter, window: str, bounds: tuple[Any, ...]
 ) -> list[tuple[str, tuple[Any, ...]]]:
     """Conditions that each follow an index; the list is what any of them finds."""
+    if only.thread is not None:
+        return [(_SQL["of_thread"], (only.thread,))]
     if only.pair is not None:
         return [(_SQL["of_pair"], (min(only.pair), max(only.pair)))]
     if only.group is not None:
@@ -126,4 +147,28 @@ def _conditions(only: MessageFilter) -> tuple[str, list[Any]]:
             parameters.append(json.dumps(values))
     if only.deleted is not None:
         found.append(f"deleted_at IS {'NOT NULL' if only.deleted else 'NULL'}")
+    if only.replies is not None:
+        found.append(f"parent IS {'NOT NULL' if only.replies else 'NULL'}")
+    for is_asked, condition in (
+        (only.attached, "where_attached"),
+        (only.linked, "where_linked"),
+        (only.mentioning, "where_mentioning"),
+        (only.reacted, "where_reacted"),
+    ):
+        if is_asked:
+            found.append(_SQL[condition])
+    if only.mentioned:
+        found.append(_SQL["where_mentioned"])
+        parameters.append(json.dumps(only.mentioned))
+    if only.text is not None:
+        found.append(_SQL["where_text"])
+        parameters.append(only.text)
+    if only.tags:
+        found.append(_SQL["where_tagged"])
+        parameters.append(json.dumps(only.tags))
+    if only.unblocked_by is not None:
+        found.append(_SQL["where_not_blocked"])
+        parameters.append(only.unblocked_by)
+    if only.looks_inside and only.deleted is None:
+        found.append("deleted_at IS NULL")
     return "".join(f" AND {condition}" for condition in found), parameters

@@ -6,8 +6,9 @@ from typing import Any
 
 from chathooks.adapters.sqlite.connection import TransactionPart
 from chathooks.adapters.sqlite.statements import statements
+from chathooks.chat.filters import UserFilter
 from chathooks.chat.limits import FILTERED_TOTAL_MAX
-from chathooks.chat.store import UserFilter, UserRecord
+from chathooks.chat.store import UserRecord
 
 _SQL = statements("chat_users.sql")
 _USER = _SQL["user"]
