@@ -6,11 +6,13 @@ header holds one signature per live secret, separated by spaces. All comparisons
 
 import base64
 import binascii
+import hashlib
 import hmac
 import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from chathooks_events.errors import (
     InvalidSecret,
@@ -27,6 +29,7 @@ SECRET_BYTES_MAX = 64
 TIMESTAMP_TOLERANCE_S = 300
 SIGNATURE_HEADER_BYTES_MAX = 4096
 
+_SHA256_BLOCK_BYTES = 64
 _TIMESTAMP = re.compile(rb"[0-9]{1,15}\Z")
 
 
@@ -40,6 +43,21 @@ class SigningKey:
     """A parsed secret, ready to sign. Its bytes show in no representation."""
 
     key: bytes = field(repr=False)
+    _inner: Any = field(init=False, repr=False, compare=False)
+    _outer: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # The two hash states of HMAC (RFC 2104): copying them for a signature takes half the time of keying anew.
+        block = self.key.ljust(_SHA256_BLOCK_BYTES, b"\0")
+        object.__setattr__(self, "_inner", hashlib.sha256(bytes(b ^ 0x36 for b in block)))
+        object.__setattr__(self, "_outer", hashlib.sha256(bytes(b ^ 0x5C for b in block)))
+
+    def _digest(self, content: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(content)
+        outer.update(inner.digest())
+        digest: bytes = outer.digest()
+        return digest
 
     @classmethod
     def parse(cls, secret: str | bytes) -> "SigningKey":
@@ -60,7 +78,7 @@ class SigningKey:
     def sign(self, message_id: str, timestamp_s: int, body: bytes) -> str:
         """The signature `v1,<base64>` over `message_id`, `timestamp_s` (unix seconds) and `body`."""
         content = f"{message_id}.{timestamp_s}.".encode() + body
-        return "v1," + _digest_text(self.key, content).decode("ascii")
+        return "v1," + binascii.b2a_base64(self._digest(content), newline=False).decode("ascii")
 
 
 def signature_header(

@@ -183,6 +183,8 @@ class Edge:
         self._table = RouteTable(_entries(routes))
         self._pages = pages
         self._counters: dict[tuple[str, int], Any] = {}
+        # Bound once: binding for every line costs as much as making it.
+        self._log = log.bind()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """See the ASGI specification 3.0."""
@@ -274,7 +276,7 @@ class Edge:
             counter = self._counters[(known, status)] = HTTP_REQUESTS.labels(known, str(status))
         counter.inc()
         HTTP_SECONDS.observe(seconds)
-        log.info(
+        self._log.info(
             "request",
             method=method,
             route=label,

@@ -96,8 +96,13 @@ class Runtime:
             asyncio.create_task(_every(self.clock, UPKEEP_EVERY_S, self.upkeep.round)),
         ]
 
+    async def failed(self) -> None:
+        """Wait until the delivery engine has ended by itself; raises why."""
+        await self.engine.ended()
+
     async def stop(self) -> None:
         """Graceful: no new requests and attempts, running ones end, everything else stays stored."""
+        self.engine.hold()
         for task in self._periodic:
             task.cancel()
         await asyncio.gather(*self._periodic, return_exceptions=True)
@@ -123,6 +128,8 @@ async def _every(clock: Clock, seconds: int, work: Callable[[], Awaitable[object
             await work()
         except StoreUnavailable as error:
             log.warning("periodic work is put off", reason=error.message)
+        except Exception as error:  # a fault in one look must not end all later ones
+            log.error("periodic work failed", exc_info=error)
 
 
 def _refuse_what_is_not_served(settings: Settings) -> None:

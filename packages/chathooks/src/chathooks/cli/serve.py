@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import structlog
 import typer
 from rich.console import Console
 
@@ -49,8 +50,15 @@ def greet(runtime: "Runtime") -> None:
         console.print(f"  {name:<18} {value}", markup=False)
 
 
+log = structlog.get_logger("server")
+
+
 async def run(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        Exception: the delivery engine ended by a fault; the process ends, so that a new start recovers.
+    """
     # Imported here, so that commands that call a server do not load one.
     from chathooks.app.build import build
 
@@ -62,7 +70,12 @@ async def run(settings: Settings) -> None:
     try:
         await runtime.start()
         greet(runtime)
-        await stop.wait()
+        stopped, failed = asyncio.create_task(stop.wait()), asyncio.create_task(runtime.failed())
+        await asyncio.wait((stopped, failed), return_when=asyncio.FIRST_COMPLETED)
+        if failed.done():
+            log.critical("the delivery engine ended; so does the server")
+            failed.result()
+        failed.cancel()
     finally:
         await runtime.stop()
 

@@ -26,10 +26,10 @@ import structlog
 
 from chathooks.delivery.claims import Claim, Moment, end_unsent, take_turn
 from chathooks.delivery.cycle import Cycle, EngineLimits
+from chathooks.delivery.endpoints import Endpoints
 from chathooks.delivery.fanout import Fanout, Step
 from chathooks.delivery.health import Health
 from chathooks.delivery.lanes import Lane, Lanes
-from chathooks.delivery.payload import Endpoint, prepare
 from chathooks.delivery.queue import DeliveryTransaction, Settled, Sweep
 from chathooks.delivery.recording import Ended, record, recover
 from chathooks.delivery.records import ENDED_STATES, State
@@ -39,7 +39,7 @@ from chathooks.egress.guard import TargetPolicy
 from chathooks.kernel import telemetry
 from chathooks.kernel.clock import Clock, Timer
 from chathooks.kernel.crypto import SecretBox
-from chathooks.kernel.errors import ChathooksError, StoreUnavailable
+from chathooks.kernel.errors import StoreUnavailable
 from chathooks.kernel.transactions import Store, Topic
 
 RECORDS_PER_CYCLE_MAX = 512
@@ -48,7 +48,6 @@ CLAIMS_PER_CYCLE_MAX = 256
 SWEEP_NUMBERS_PER_CYCLE = 2_000
 STORE_RETRY_MS = 500
 """Pause after a cycle that the store could not keep."""
-ENDPOINTS_CACHED_MAX = 20_000
 BUSY_ENDED_MIN = 16
 """A cycle that records so many attempts is followed by a pause, so that the next one records more per commit."""
 BUSY_PACE_S = 0.002
@@ -76,8 +75,6 @@ class Engine:
         self._store = store
         self._clock = clock
         self._sender = Sender(client, clock, timeout_s=limits.timeout_s, ended=self._on_ended)
-        self._box = box
-        self._targets = targets
         self._limits = limits
         self.fanout = Fanout(backlog_max=limits.backlog_max)
         self.lanes = Lanes()
@@ -86,7 +83,7 @@ class Engine:
         self._feed_waits = True
         self._sweeps: deque[Sweep] = deque()
         self._ended: deque[Ended] = deque()
-        self._endpoints: dict[int, Endpoint] = {}
+        self._endpoints = Endpoints(box, targets)
         self._bell = asyncio.Event()
         self._due_timer: Timer | None = None
         self._pause_timer: Timer | None = None
@@ -132,14 +129,26 @@ class Engine:
         self._sweeps.extend(await tx.load_sweeps())
         await tx.save_progress([(r.next_number, r.cursor, r.cursor, r.lane) for r in rows])
 
+    def hold(self) -> None:
+        """Begin no more attempts from now on; the first step of a stop."""
+        self._stopping = True
+        self._ring()
+
+    async def ended(self) -> None:
+        """Wait until the engine has ended; raises what ended it other than a stop.
+
+        A fault after a commit leaves memory behind the store: then only a new start is right.
+        """
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
     async def stop(self) -> None:
         """Begin no more attempts, let running ones end and record them; the rest stays stored.
 
         What could not be recorded within STOP_SPARE_S of the last time-out is made again by the next start.
         """
-        self._stopping = True
-        self._ring()
-        if self._task is not None:
+        self.hold()
+        if self._task is not None and not self._task.done():
             try:
                 await asyncio.wait_for(self._task, self._limits.timeout_s + STOP_SPARE_S)
             except TimeoutError:
@@ -163,7 +172,7 @@ class Engine:
         self._ring()
 
     def _on_webhook(self, lane_key: int) -> None:
-        self._endpoints.pop(lane_key, None)
+        self._endpoints.forget(lane_key)
         self.health.changed(lane_key)
         self._wake_lane(lane_key)
 
@@ -296,7 +305,7 @@ class Engine:
         planned = -len(cycle.ended)
         claimed = 0
         for key, lane in turns.items():
-            endpoint = await self._endpoint(tx, key)
+            endpoint = await self._endpoints.load(tx, key)
             if endpoint is None:
                 continue
             slots = self.lanes.slots(lane, endpoint.max_concurrency, freed.get(key, 0), planned)
@@ -363,23 +372,6 @@ class Engine:
             head = min(first, default=cursor)
             rows.append((numbers.get(key, subscription.next_number), cursor, head, key))
         await tx.save_progress(rows)
-
-    async def _endpoint(self, tx: DeliveryTransaction, lane: int) -> Endpoint | None:
-        endpoint = self._endpoints.get(lane)
-        if endpoint is None:
-            row = await tx.webhook_config(lane)
-            if row is None:
-                return None
-            try:
-                endpoint = prepare(row, self._box, self._targets)
-            except (ChathooksError, ValueError) as error:
-                # A damaged row is its own webhook's trouble, nobody else's (delivery contract §3.3).
-                log.error("a webhook cannot be read; it waits", lane=lane, reason=str(error))
-                return None
-            if len(self._endpoints) >= ENDPOINTS_CACHED_MAX:
-                self._endpoints.clear()
-            self._endpoints[lane] = endpoint
-        return endpoint
 
     # -- after the commit --------------------------------------------------------------------------------
 

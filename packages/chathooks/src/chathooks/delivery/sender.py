@@ -59,7 +59,7 @@ class Sender:
                     endpoint,
                     item,
                     started_at,
-                    self._clock.steady_ms(),
+                    self._clock.steady_ms_up(),
                     exchange,
                     outcome,
                 )

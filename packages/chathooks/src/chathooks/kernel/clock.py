@@ -31,7 +31,10 @@ class Clock(Protocol):
         """Unix time in ms, as the operator's clock shows it."""
 
     def steady_ms(self) -> int:
-        """Evenly running ms; comparable over restarts within one boot of the machine."""
+        """Evenly running ms, rounded down; comparable over restarts within one boot of the machine."""
+
+    def steady_ms_up(self) -> int:
+        """The same, rounded up: what a delay counts from if it must not end early by a fraction."""
 
     def call_at(self, steady_ms: int, callback: Callable[[], None]) -> Timer:
         """Run `callback` on the event loop once `steady_ms()` has reached the given reading, never before."""
@@ -103,6 +106,9 @@ class SystemClock:
     def steady_ms(self) -> int:
         return _monotonic_ns() // 1_000_000 + self._offset_ms
 
+    def steady_ms_up(self) -> int:
+        return -(-_monotonic_ns() // 1_000_000) + self._offset_ms
+
     def call_at(self, steady_ms: int, callback: Callable[[], None]) -> Timer:
         return _LoopTimer(self, steady_ms, callback)
 
@@ -119,6 +125,9 @@ class ManualClock:
         return self._wall_ms
 
     def steady_ms(self) -> int:
+        return self._steady_ms
+
+    def steady_ms_up(self) -> int:
         return self._steady_ms
 
     def call_at(self, steady_ms: int, callback: Callable[[], None]) -> Timer:

@@ -9,6 +9,8 @@ API_KEY_BYTES = 20
 """An API key is 40 lower-case hex characters (rest-api.md A3)."""
 
 _RANDOM_TAIL_BYTES = 8
+_RANDOM_POOL_BYTES = 512 * _RANDOM_TAIL_BYTES
+"""Drawn at once: a system call for every id costs more than the rest of it."""
 _COUNTER_BITS = 12
 _COUNTER_MAX = (1 << _COUNTER_BITS) - 1
 
@@ -26,6 +28,15 @@ class EventIds:
         self._random = random
         self._last_ms = 0
         self._counter = 0
+        self._pool = b""
+        self._drawn = 0
+
+    def _tail(self) -> bytes:
+        if self._drawn >= len(self._pool):
+            self._pool = self._random(_RANDOM_POOL_BYTES)
+            self._drawn = 0
+        self._drawn += _RANDOM_TAIL_BYTES
+        return self._pool[self._drawn - _RANDOM_TAIL_BYTES : self._drawn]
 
     def next(self) -> str:
         """The next event id, e.g. `evt_018f…-7…-…` (delivery contract §1)."""
@@ -38,7 +49,7 @@ class EventIds:
         else:
             self._last_ms += 1
             self._counter = 0
-        tail = int.from_bytes(self._random(_RANDOM_TAIL_BYTES), "big") & 0x3FFF_FFFF_FFFF_FFFF
+        tail = int.from_bytes(self._tail(), "big") & 0x3FFF_FFFF_FFFF_FFFF
         value = (
             (self._last_ms & 0xFFFF_FFFF_FFFF) << 80
             | 0x7 << 76

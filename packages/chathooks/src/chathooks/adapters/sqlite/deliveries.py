@@ -20,10 +20,23 @@ from chathooks.delivery.queue import (
 from chathooks.delivery.records import LIVE_STATES, State
 
 _SQL = statements("deliveries.sql")
+_PLAINLY_DELIVERED = (int(State.DELIVERED), 0, None, None)
 _CLAIM_ONE = _SQL["claim_one"]
 _CLAIM_DUE = _SQL["claim_due"]
 _triggers = msgspec.json.Decoder(list[int])
 _withdrawn = msgspec.json.Decoder(dict[int, int])
+
+
+def _runs(numbers: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """(lane, number) pairs as (lane, first, last) of unbroken runs, most of which are long."""
+    runs: list[tuple[int, int, int]] = []
+    numbers.sort()
+    for lane, number in numbers:
+        if runs and runs[-1][0] == lane and runs[-1][2] == number - 1:
+            runs[-1] = (lane, runs[-1][1], number)
+        else:
+            runs.append((lane, number, number))
+    return runs
 
 
 class DeliveryPart(TransactionPart):
@@ -112,7 +125,16 @@ class DeliveryPart(TransactionPart):
         self._run_many(_SQL["record_attempt"], rows)
 
     async def settle(self, rows: Sequence[Settled]) -> None:
-        self._run_many(_SQL["settle"], rows)
+        plain: list[tuple[int, int]] = []
+        other: list[Settled] = []
+        for row in rows:
+            if row[:4] == _PLAINLY_DELIVERED:
+                plain.append((row.lane, row.number))
+            else:
+                other.append(row)
+        self._run_many(_SQL["settle_delivered"], _runs(plain))
+        if other:
+            self._run_many(_SQL["settle"], other)
 
     async def held_at_head(self, lane: int, stream: int) -> int | None:
         row = self._one(_SQL["held_at_head"], (lane, stream))

@@ -61,6 +61,10 @@ INSERT INTO attempts (lane, number, attempt, started_at, duration_us, status, fa
     response_headers, response_body)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
+-- settle_delivered --
+UPDATE deliveries SET state = 3, failures = 0, due_at = NULL, ordered_stream = NULL
+WHERE lane = ? AND number BETWEEN ? AND ?
+
 -- settle --
 UPDATE deliveries SET state = ?, failures = ?, due_at = ?, ordered_stream = ? WHERE lane = ? AND number = ?
 

@@ -245,6 +245,8 @@ class SqliteStore:
             try:
                 self._run_command(command, answer, batch)
             except sqlite3.Error as error:
+                if not batch.answers or batch.answers[-1][0] is not answer:
+                    batch.answers.append((answer, None, error))
                 self._batch_lost(batch, error)
                 return
             if self._loop.time() > ends_at:
