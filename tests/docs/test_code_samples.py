@@ -179,5 +179,8 @@ def test_the_systemd_unit_stops_gracefully_and_allows_the_files_that_attempts_ne
     parsed.read_string(unit)
     service = parsed["Service"]
     assert int(service["LimitNOFILE"]) >= ATTEMPTS_IN_FLIGHT_HARD_MAX + 2 * FILES_SPARE
-    assert int(service["TimeoutStopSec"]) > SHUTDOWN_S + EngineLimits().timeout_s + STOP_SPARE_S + DRAIN_S
+    assert (
+        int(service["TimeoutStopSec"])
+        > SHUTDOWN_S + EngineLimits().timeout_s + STOP_SPARE_S + DRAIN_S
+    )
     assert service["ExecStart"].endswith("chathooks serve")
