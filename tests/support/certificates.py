@@ -62,6 +62,12 @@ class Authority:
         self, *hosts: str, expired: bool = False, self_signed: bool = False
     ) -> ssl.SSLContext:
         """A server's TLS context with a certificate for `hosts`."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.pem(*hosts, expired=expired, self_signed=self_signed))
+        return context
+
+    def pem(self, *hosts: str, expired: bool = False, self_signed: bool = False) -> Path:
+        """A file with a key and a certificate for `hosts`."""
         key = ec.generate_private_key(ec.SECP256R1())
         until = _now() - DAY if expired else _now() + DAY
         subject = _name(hosts[0])
@@ -87,6 +93,4 @@ class Authority:
             )
             + certificate.public_bytes(serialization.Encoding.PEM)
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
+        return path
