@@ -27,7 +27,7 @@ import structlog
 from chathooks.delivery.claims import Claim, Moment, end_unsent, take_turn
 from chathooks.delivery.cycle import Cycle, EngineLimits
 from chathooks.delivery.endpoints import Endpoints
-from chathooks.delivery.fanout import Fanout, Step
+from chathooks.delivery.fanout import Fanout, Step, Subscription
 from chathooks.delivery.health import Health
 from chathooks.delivery.lanes import Lane, Lanes
 from chathooks.delivery.queue import DeliveryTransaction, Settled, Sweep
@@ -89,7 +89,8 @@ class Engine:
         self._pause_timer: Timer | None = None
         self._paused = False
         self._stopping = False
-        self._gave_up = False
+        self._woken: set[int] = set()
+        """Lanes to look at anew once the cycle under way is applied."""
         self._busy = False
         self._quiet = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -117,7 +118,11 @@ class Engine:
         rows = await tx.load_lanes()
         subscriptions = self.fanout.subscriptions
         subscriptions.load(rows)
-        for lane, due_at, entries in await tx.lanes_due():
+        # Another boot may have another steady clock: nothing waits longer than the schedule's longest delay.
+        latest = self._clock.steady_ms() + max(self._limits.retry_schedule_ms, default=0)
+        for lane, earliest, entries in await tx.lanes_due():
+            await tx.bring_forward(lane, latest)
+            due_at = min(earliest, latest)
             subscription = subscriptions.lanes[lane]
             subscription.backlog += entries
             self.lanes.due_at(self.lanes.of(subscription), due_at)
@@ -183,10 +188,15 @@ class Engine:
         """Look at a lane's due index and cursor anew."""
         subscription = self.fanout.subscriptions.lanes.get(lane_key)
         if subscription is not None:
-            lane = self.lanes.of(subscription)
-            self.lanes.due_at(lane, self._clock.steady_ms())
-            self.lanes.want_turn(lane)
+            # A cycle whose transaction ran before this news may be applied after it, and would undo it.
+            self._woken.add(lane_key)
+            self._look_at(subscription)
             self._ring()
+
+    def _look_at(self, subscription: Subscription) -> None:
+        lane = self.lanes.of(subscription)
+        self.lanes.due_at(lane, self._clock.steady_ms())
+        self.lanes.want_turn(lane)
 
     def _on_due(self) -> None:
         self._due_timer = None
@@ -206,9 +216,7 @@ class Engine:
             self._bell.clear()
             if self._stopping and not self._ended and self.lanes.in_flight == 0:
                 return
-            if self._gave_up:
-                return
-            if not self._paused or self._stopping:
+            if not self._paused:
                 if self._busy:
                     await asyncio.sleep(BUSY_PACE_S)
                 await self._cycle()
@@ -230,6 +238,7 @@ class Engine:
         turns = [] if self._stopping else self.lanes.take_turns(TURNS_PER_CYCLE_MAX)
         cycle = Cycle(ended, turns)
         feed_waits, self._feed_waits = self._feed_waits and not self._stopping, False
+        self._woken.clear()
         try:
             await self._store.write(lambda tx: self._transact(tx, cycle, feed_waits))
         except Exception as error:
@@ -240,11 +249,6 @@ class Engine:
                 log.error("a delivery cycle failed; deliveries pause", exc_info=error)
             self._endpoints.clear()
             self._feed_waits = self._feed_waits or feed_waits
-            if self._stopping:
-                log.error("attempts end unrecorded; the next start makes them again")
-                self._gave_up = True
-                self._ring()
-                return
             for lane in turns:
                 self.lanes.want_turn(lane)
             self._paused = True
@@ -384,6 +388,8 @@ class Engine:
             self._apply_sweep(cycle)
         for claim in cycle.claims:
             self._apply_claim(claim)
+        for key in self._woken:
+            self._look_at(subscriptions.lanes[key])
         for lane in cycle.starved:
             self.lanes.want_turn(self.lanes.of(subscriptions.lanes[lane.key]))
         for key in {*(lane.key for lane in cycle.turns), *(one.item.lane for one in cycle.ended)}:

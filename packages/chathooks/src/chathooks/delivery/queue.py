@@ -201,6 +201,9 @@ class DeliveryTransaction(Notifying, Protocol):
     async def interrupted(self) -> list[Candidate]:
         """Deliveries whose attempt was in flight when the process ended; `data` is empty."""
 
+    async def bring_forward(self, lane: int, latest: int) -> None:
+        """Let no entry of the lane's due index fall due later than `latest` (steady ms)."""
+
     async def lanes_due(self) -> list[tuple[int, int, int]]:
         """(lane, earliest due time, entries) of every lane with entries in the due index."""
 

@@ -15,6 +15,7 @@ from typing import Protocol
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 MS_PER_S = 1000
+LOOK_AGAIN_MS = 1_000
 
 
 class Timer(Protocol):
@@ -67,10 +68,14 @@ class _LoopTimer:
 
     def _arm(self) -> asyncio.TimerHandle:
         remaining_ms = max(0, self._steady_ms - self._clock.steady_ms())
-        return asyncio.get_running_loop().call_later(remaining_ms / MS_PER_S, self._fire)
+        # asyncio's clock stands still while the machine sleeps: look again now and then, so that what fell due
+        # meanwhile is done soon after waking.
+        return asyncio.get_running_loop().call_later(
+            min(remaining_ms, LOOK_AGAIN_MS) / MS_PER_S, self._fire
+        )
 
     def _fire(self) -> None:
-        # Event loops may fire a clock tick early, and asyncio's clock stops while the machine sleeps.
+        # Event loops may fire a clock tick early.
         if self._clock.steady_ms() < self._steady_ms:
             self._handle = self._arm()
         else:

@@ -188,6 +188,9 @@ class DeliveryPart(TransactionPart):
                 found += map(Candidate._make, self._all(_SQL["interrupted_due"], (lane,)))
         return found
 
+    async def bring_forward(self, lane: int, latest: int) -> None:
+        self._run(_SQL["bring_forward"], (latest, lane, latest))
+
     async def lanes_due(self) -> list[tuple[int, int, int]]:
         return self._all(_SQL["lanes_due"])
 

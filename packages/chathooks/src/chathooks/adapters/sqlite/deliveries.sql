@@ -104,13 +104,16 @@ DELETE FROM cancellations WHERE cancellation = ?
 -- interrupted_first --
 SELECT d.lane, d.number, d.attempt, d.failures, d.replay, 0, d.trigger_number, d.ordered_stream,
     d.created_at, '', NULL, x''
-FROM lanes l JOIN deliveries d ON d.lane = l.lane AND d.number >= l.head AND d.number < l.cursor
+FROM lanes l CROSS JOIN deliveries d ON d.lane = l.lane AND d.number >= l.head AND d.number < l.cursor
 WHERE l.head < l.cursor AND d.state = 1 AND d.due_at IS NULL
 
 -- interrupted_due --
 SELECT d.lane, d.number, d.attempt, d.failures, d.replay, 1, d.trigger_number, d.ordered_stream,
     d.created_at, '', NULL, x''
 FROM deliveries d INDEXED BY deliveries_due WHERE d.lane = ? AND d.due_at = 0
+
+-- bring_forward --
+UPDATE deliveries INDEXED BY deliveries_due SET due_at = ? WHERE lane = ? AND due_at > ?
 
 -- lanes_due --
 SELECT lane, MIN(due_at), SUM(replay = 0) FROM deliveries INDEXED BY deliveries_due

@@ -53,6 +53,9 @@ PAGE_CACHE_KIB = 32_768
 
 log = structlog.get_logger("store")
 
+EXIT_STORE_LOST = 70
+"""Exit status when the store's state is unknown; a supervisor starts the process again."""
+
 _FSYNC_FAILURES = {"SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"}
 
 
@@ -294,13 +297,19 @@ class SqliteStore:
 
     def _batch_lost(self, batch: _Batch, error: sqlite3.Error) -> None:
         log.error("batch lost", error=str(error), commands=len(batch.answers))
-        if self._writer.in_transaction:
-            self._writer.execute("ROLLBACK")
         for answer, _, _ in batch.answers:
             if not answer.done():
                 refusal = StoreUnavailable(_reason(error))
                 refusal.__cause__ = error
                 answer.set_exception(refusal)
+        try:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+        except sqlite3.Error as worse:
+            log.critical(
+                "a lost batch cannot be undone; ending so that the start recovers", error=str(worse)
+            )
+            os._exit(EXIT_STORE_LOST)
         self._next_batch()
 
     # -- committing --------------------------------------------------------------------------------------
@@ -317,7 +326,7 @@ class SqliteStore:
                     log.critical(
                         "fsync failed; ending so that the start recovers", error=str(error)
                     )
-                    os._exit(70)
+                    os._exit(EXIT_STORE_LOST)
             try:
                 self._loop.call_soon_threadsafe(self._committed, batch, failure)
             except RuntimeError:
@@ -334,10 +343,12 @@ class SqliteStore:
                 answer.set_result(result)
             else:
                 answer.set_exception(error)
-        for topic, key in batch.notified:
-            for listener in self._listeners.get(topic, ()):
-                listener(key)
-        self._next_batch()
+        try:
+            for topic, key in batch.notified:
+                for listener in self._listeners.get(topic, ()):
+                    listener(key)
+        finally:
+            self._next_batch()
 
     def _next_batch(self) -> None:
         if self._waiting:
