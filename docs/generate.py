@@ -63,7 +63,8 @@ _METRICS_INTRODUCTION = """\
 # Metrics
 
 `GET /metrics` answers in the Prometheus text format: without credentials to a caller on loopback that sends no
-header of a proxy, to everybody else with the management secret (`Authorization: Bearer <secret>`, or the header
+header of a proxy and calls it by a loopback name, to everybody else (to all, where `CHATHOOKS_PUBLIC_URL` or
+`CHATHOOKS_TRUSTED_PROXIES` is set: a proxy on the machine may make every caller look local) with the management secret (`Authorization: Bearer <secret>`, or the header
 `secret`). How to scrape it is in [Run in production](../howto/run-in-production.md#metrics).
 
 A histogram `name` is exposed as `name_bucket`, `name_sum` and `name_count`. Gauges of the outbox and of webhooks are

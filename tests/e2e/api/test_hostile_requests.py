@@ -451,6 +451,29 @@ def broken_routes(*_: Any) -> list[Route]:
     ]
 
 
+async def test_thousands_of_requests_in_one_chunk_are_refused_and_keep_nothing(
+    server: Server,
+) -> None:
+    chunk = b"GET /healthz HTTP/1.1\r\n\r\n" * 15_000
+    answers = await server.raw(chunk)
+    statuses = STATUS_LINE.findall(answers)
+    assert len(statuses) <= protocol.PIPELINED_MAX + 2
+    assert statuses[-1] == b"400"
+    (connections,) = {
+        len(one.pipeline) for one in server.http._server.server_state.connections
+    } or {0}
+    assert connections == 0
+    assert (await server.request("GET", "/healthz")).status == 200
+
+
+async def test_requests_in_one_chunk_beyond_what_may_wait_come_back_in_turn(server: Server) -> None:
+    one = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+    count = protocol.PIPELINED_MAX
+    chunk = (one + b"\r\n") * (count - 1) + one + b"Connection: close\r\n\r\n"
+    statuses = STATUS_LINE.findall(await server.raw(chunk))
+    assert statuses == [b"200"] * count
+
+
 async def test_a_failure_of_the_server_shows_no_internals(tmp_path: Path) -> None:
     async def fail(_: Request) -> PageResponse:
         raise RuntimeError("the secret reason")

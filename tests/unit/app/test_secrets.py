@@ -84,3 +84,21 @@ async def test_a_new_boot_takes_the_wall_clock_as_a_new_anchor(
     monkeypatch.setattr(secrets, "boot_id", lambda: "boot-2")
     clock = await anchored_clock(store)
     assert abs(clock.steady_ms() - clock.wall_ms()) < 60_000
+
+
+def test_a_credentials_file_that_cannot_be_read_refuses_the_start_in_plain_words(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "credentials.toml").write_bytes(b'app_id = "caf\xff')
+    with pytest.raises(StartRefused, match="mend it or move it away"):
+        given_credentials(Settings(data_dir=tmp_path), os.urandom)
+
+
+def test_a_file_put_where_a_key_is_drafted_neither_gets_it_nor_lends_its_mode(
+    tmp_path: Path,
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / "secret.key.new").symlink_to(elsewhere)
+    secret_box(Settings(data_dir=tmp_path), os.urandom)
+    assert not elsewhere.exists()
+    assert (tmp_path / "secret.key").stat().st_mode & 0o777 == 0o600

@@ -56,6 +56,7 @@ def test_a_flag_beats_a_variable_and_a_variable_beats_the_file(tmp_path: Path) -
         ("ROLE", "king"),
         ("APP_ID", "metrics"),
         ("APP_ID", "a/b"),
+        ("REGION", 'us"x'),
         ("HOST", " "),
         ("TLS_CERT_FILE", "cert.pem"),
         ("WEBHOOKS_PER_APP", "0"),

@@ -13,7 +13,12 @@ from chathooks.apps.access import Access
 
 
 def build_api(
-    routes: Sequence[Route], *, access: Access, ready: Ready, more: Sequence[BaseRoute] = ()
+    routes: Sequence[Route],
+    *,
+    access: Access,
+    ready: Ready,
+    more: Sequence[BaseRoute] = (),
+    local_metrics: bool = True,
 ) -> Edge:
     """The ASGI application.
 
@@ -22,6 +27,9 @@ def build_api(
         access: authenticates callers.
         ready: what `/readyz` asks; raises ChathooksError while the server cannot do its work.
         more: Starlette routes of other parts: console, media, client connections.
+        local_metrics: whether callers on loopback see `/metrics` without the management secret.
     """
     docs = docs_page(openapi_document(routes))
-    return Edge(access, routes, build_pages(Pages(access, ready, docs), more))
+    return Edge(
+        access, routes, build_pages(Pages(access, ready, docs, local_metrics=local_metrics), more)
+    )

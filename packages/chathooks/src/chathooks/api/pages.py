@@ -21,7 +21,7 @@ from chathooks.kernel.errors import ChathooksError
 from chathooks.kernel.telemetry import REGISTRY
 
 _JSON = "application/json"
-_FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
+_FORWARDED = ("x-forwarded-for", "x-forwarded-host", "forwarded", "x-real-ip", "via")
 _BEARER = "bearer "
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -45,8 +45,13 @@ def _is_loopback(request: Request) -> bool:
     # A proxy on this machine makes every caller look local; it says so in a header.
     if request.client is None or any(name in request.headers for name in _FORWARDED):
         return False
+    # A page in a browser on this machine may call under a name of its own (DNS rebinding).
+    return _names_loopback(request.client.host) and _names_loopback(request.url.hostname or "")
+
+
+def _names_loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(request.client.host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
@@ -54,13 +59,18 @@ def _is_loopback(request: Request) -> bool:
 class Pages:
     """Handlers of the pages."""
 
-    def __init__(self, access: Access, ready: Ready, docs: DocsPage) -> None:
+    def __init__(
+        self, access: Access, ready: Ready, docs: DocsPage, *, local_metrics: bool = True
+    ) -> None:
         """
         Args:
             access: knows the management secret.
             ready: raises ChathooksError while the server cannot do its work.
             docs: the documentation.
+            local_metrics: whether callers on loopback see metrics without the secret; not where a proxy on
+                this machine makes everybody look local.
         """
+        self._local_metrics = local_metrics
         self._access = access
         self._ready = ready
         self._docs = docs
@@ -83,7 +93,7 @@ class Pages:
         authorization = request.headers.get("authorization", "")
         if not secret and authorization.lower().startswith(_BEARER):
             secret = authorization[len(_BEARER) :].strip()
-        if not _is_loopback(request):
+        if not (self._local_metrics and _is_loopback(request)):
             allowed = bool(secret) and await self._access.is_management_secret(
                 secret.encode("latin-1")
             )

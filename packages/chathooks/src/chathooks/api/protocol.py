@@ -29,6 +29,8 @@ WRITE_TIMEOUT_S = 60.0
 """How long a client may leave an answer unread once the buffers are full."""
 LINGER_S = 2.0
 """How long a refused connection stays half open, so that the client gets to see why."""
+PIPELINED_MAX = 16
+"""Requests that may wait on a connection for the answers of those before them."""
 HEADER_OVERHEAD_BYTES = 4
 """Of each header line: colon, space, line end."""
 
@@ -39,6 +41,10 @@ _TOO_LARGE = ChathooksError(
 _MALFORMED = ChathooksError("ERR_BAD_REQUEST", "This is not a valid HTTP/1.1 request.")
 _TOO_SLOW = ChathooksError(
     "ERR_REQUEST_TIMEOUT", "The request was not complete in time; send it again."
+)
+_PIPELINED = ChathooksError(
+    "ERR_BAD_REQUEST",
+    f"More than {PIPELINED_MAX} requests wait on this connection; send the next when one is answered.",
 )
 TOO_MANY = ChathooksError(
     "ERR_TOO_MANY_CONNECTIONS", "The server has too many connections; try again in a moment."
@@ -139,6 +145,19 @@ class EdgeProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self.cycle is not before:
             self.cycle.transport = self._cycle_transport
+        if len(self.pipeline) > PIPELINED_MAX:
+            # Ends the parsing of the chunk, which may hold thousands more.
+            raise _PIPELINED
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.pipeline and not self.transport.is_closing():
+            # uvicorn reads on after each answer; what waits already has to be answered first.
+            self.flow.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.pipeline.clear()
+        super().connection_lost(exc)
 
     def on_message_complete(self) -> None:
         self._in_body = False
@@ -155,7 +174,10 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what cannot be parsed (called by uvicorn)."""
-        self._refuse(_TOO_LARGE if self._head_bytes > HEAD_BYTES_MAX else _MALFORMED)
+        if len(self.pipeline) > PIPELINED_MAX:
+            self._refuse(_PIPELINED)
+        else:
+            self._refuse(_TOO_LARGE if self._head_bytes > HEAD_BYTES_MAX else _MALFORMED)
 
     def expire(self, now: float) -> None:
         """End the connection if its deadline has passed; `now` is the loop's time in seconds."""
@@ -175,6 +197,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._refused = True
+        self.pipeline.clear()
         self._unset_keepalive_if_required()
         cycle: Any = self.cycle  # None before the first request
         if cycle is not None and not cycle.response_complete:

@@ -195,8 +195,10 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         box = secret_box(settings, random)
         await prove_key(store, box)
         clock = await anchored_clock(store)
-        given = given_credentials(settings, random)
-        credentials = await bootstrap(store, random=random, now_ms=clock.wall_ms(), given=given)
+        credentials = None
+        if not await store.read(lambda tx: tx.has_apps()):
+            given = given_credentials(settings, random)
+            credentials = await bootstrap(store, random=random, now_ms=clock.wall_ms(), given=given)
     except BaseException:
         await store.close()
         raise
@@ -234,6 +236,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         ],
         access=Access(store),
         ready=lambda: store.read(lambda tx: tx.ping()),
+        local_metrics=settings.public_url is None and not settings.trusted_proxies,
     )
     return Runtime(
         settings=settings,

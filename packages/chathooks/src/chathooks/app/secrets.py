@@ -4,9 +4,9 @@ Order at a first start: the key file, then `credentials.toml`, then the store's 
 leaves files that the next start takes up again, so no key is ever in the store without being in the file.
 """
 
+import json
 import os
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -46,7 +46,9 @@ class _Anchor(msgspec.Struct, frozen=True):
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, whole or not at all."""
     draft = path.with_name(path.name + ".new")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, OWNER_ONLY)
+    draft.unlink(missing_ok=True)  # what a start cut short left, or somebody put there
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(draft, flags, OWNER_ONLY)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
@@ -82,28 +84,40 @@ async def prove_key(store: Store[MetaTransaction], box: SecretBox) -> None:
         box.open(bytes.fromhex(kept), _KEY_PROOF)
 
 
+def _kept_credentials(path: Path) -> dict[str, str]:
+    """What a start that was cut short wrote down. Raises StartRefused where the file cannot be read."""
+    if not path.exists():
+        return {}
+    try:
+        kept = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise StartRefused(
+            "ERR_SETTINGS", f"{path} cannot be read ({error}); mend it or move it away."
+        ) from None
+    return {name: value for name, value in kept.items() if isinstance(value, str)}
+
+
 def given_credentials(settings: Settings, random: RandomBytes) -> Given:
-    """What the first app is made with: settings, else the credentials file, else new keys kept there."""
+    """What the first app is made with: settings, else the credentials file, else new keys kept there.
+
+    For a store without an app only: the keys of one that has an app are in the store, as digests.
+    """
     path = settings.data_dir / CREDENTIALS_FILE
-    kept = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+    kept = _kept_credentials(path)
     given = Given(
         app_id=settings.app_id or kept.get("app_id") or random(_APP_ID_BYTES).hex(),
         region=settings.region,
         **{name: getattr(settings, name) or kept.get(name) or api_key(random) for name in _KEYS},
     )
     if any(getattr(settings, name) is None for name in _KEYS) or settings.app_id is None:
+        written = ["app_id", "region", *(n for n in _KEYS if getattr(settings, n) is None)]
         lines = [
             "# Made by the first start of this store. Keep it to yourself.",
-            f'app_id = "{given.app_id}"',
-            f'region = "{given.region}"',
-            *(
-                f'{name} = "{getattr(given, name)}"'
-                for name in _KEYS
-                if getattr(settings, name) is None
-            ),
+            # A JSON string of such a value is a TOML string too.
+            *(f"{name} = {json.dumps(getattr(given, name))}" for name in written),
         ]
         write_private(path, "\n".join(lines) + "\n")
-    return replace(given)
+    return given
 
 
 async def anchored_clock(store: Store[MetaTransaction]) -> SystemClock:

@@ -24,6 +24,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
+_REGION = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)
 _URL_COMMA = re.compile(r",(?=\s*[A-Za-z][A-Za-z0-9+.-]*://)")
 
 
@@ -35,6 +36,13 @@ def _text(value: str) -> str:
     if not value.strip():
         raise _Invalid("is empty")
     return value.strip()
+
+
+def _region(value: str) -> str:
+    lowered = value.strip().lower()
+    if not _REGION.fullmatch(lowered):
+        raise _Invalid("is not a region (up to 32 letters, digits and dashes)")
+    return lowered
 
 
 def _boolean(value: str) -> bool:
@@ -142,7 +150,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("port", _integer(0, PORT_MAX), 8080, "Port to listen on; 0 takes a free one."),
     Setting("data_dir", _path, Path("chathooks-data"), "Folder of the SQLite store and keys."),
     Setting("app_id", _app_id, None, "Id of the app made on the first start."),
-    Setting("region", _text, "us", "Region of that app."),
+    Setting("region", _region, "us", "Region of that app."),
     Setting("api_key", _text, None, "Its fullAccess key; made where not given.", secret=True),
     Setting("auth_key", _text, None, "Its authOnly key; made where not given.", secret=True),
     Setting("management_key", _text, None, "Key of the management API.", secret=True),
