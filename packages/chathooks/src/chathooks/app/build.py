@@ -195,10 +195,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         box = secret_box(settings, random)
         await prove_key(store, box)
         clock = await anchored_clock(store)
-        credentials = None
-        if not await store.read(lambda tx: tx.has_apps()):
-            given = given_credentials(settings, random)
-            credentials = await bootstrap(store, random=random, now_ms=clock.wall_ms(), given=given)
+        credentials = await _first_app(settings, store, clock, random)
     except BaseException:
         await store.close()
         raise
@@ -253,6 +250,16 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         credentials=credentials,
         notifier=notifier,
     )
+
+
+async def _first_app(
+    settings: Settings, store: SqliteStore, clock: Clock, random: RandomBytes
+) -> Credentials | None:
+    """Make the app of an empty store; a later start leaves keys and their file alone."""
+    if await store.read(lambda tx: tx.has_apps()):
+        return None
+    given = given_credentials(settings, random)
+    return await bootstrap(store, random=random, now_ms=clock.wall_ms(), given=given)
 
 
 async def _notifier(settings: Settings) -> AppriseNotifier | None:
