@@ -26,6 +26,8 @@ PAGE_BODY_BYTES_MAX = 4 * 1024 * 1024
 """Kept answers shown on one page; the page ends early beyond it."""
 ATTEMPTS_SHOWN_MAX = 100
 """Of one delivery, the latest: replays may add any number."""
+CLOCK_JITTER_MS = 5
+"""Two readings of two clocks differ by this much without either having been stepped."""
 CLOCK_STEP_MS = 3_600_000
 
 _detail = msgspec.json.Decoder(AttemptDetail)
@@ -181,6 +183,7 @@ class DeliveryLog:
         self._store = store
         self._clock = clock
         self._timeout_s = request_timeout_s
+        self._ahead_ms = clock.wall_ms() - clock.steady_ms()
 
     async def live_lane(self, app: int, webhook_id: str) -> int:
         """Lane of a webhook that is not deleted. Raises ERR_WEBHOOK_NOT_FOUND."""
@@ -285,6 +288,13 @@ class DeliveryLog:
             high = await first_number_from(created_at, low, high, wanted.to_ms + CLOCK_STEP_MS)
         return low, high
 
+    def _wall_ahead(self) -> int:
+        """Wall time less steady time in ms, the same at every look unless a clock was stepped."""
+        ahead = self._clock.wall_ms() - self._clock.steady_ms()
+        if abs(ahead - self._ahead_ms) > CLOCK_JITTER_MS:
+            self._ahead_ms = ahead
+        return self._ahead_ms
+
     async def _shown(
         self, tx: LogTransaction, lane: int, webhook_id: str, row: DeliveryRow
     ) -> LoggedDelivery:
@@ -294,7 +304,7 @@ class DeliveryLog:
         next_attempt_at = None
         if waits and row.due_at:
             # Due times are on the steady clock; people read the wall clock.
-            next_attempt_at = self._clock.wall_ms() + row.due_at - self._clock.steady_ms()
+            next_attempt_at = row.due_at + self._wall_ahead()
         attempts = await tx.attempts_of(lane, row.number, ATTEMPTS_SHOWN_MAX)
         return LoggedDelivery(
             lane=lane,

@@ -40,6 +40,7 @@ class PlainScreen:
     def __init__(self, console: Console) -> None:
         """Print to `console`."""
         self._console = console
+        self._printed: dict[str, str] = {}
 
     def say(self, text: str) -> None:
         """Print the text, however long, as one line, so that commands can be copied."""
@@ -52,8 +53,10 @@ class PlainScreen:
     def update(self, view: View, changed: Sequence[Delivery]) -> None:
         """Print each change that an attempt made."""
         for delivery in changed:
-            if delivery.attempts:
-                self._console.print(line(delivery), soft_wrap=True, highlight=False, markup=False)
+            text = line(delivery)
+            if delivery.attempts and self._printed.get(delivery.id) != text:
+                self._printed[delivery.id] = text
+                self._console.print(text, soft_wrap=True, highlight=False, markup=False)
 
     def command(self, text: str) -> None:
         """Print a command so that it can be copied."""
