@@ -13,7 +13,8 @@ TEST_MODULE_LINES_MAX = 800
 FILE_BYTES_MAX = 1024 * 1024
 BANNED_NAMES = {"utils", "common", "helpers", "misc", "models"}
 HOME_OF_ROOT = "/".join(("", "root", ""))
-BANNED_WORDS = (HOME_OF_ROOT, f"{ROOT}/", "pythonhosted")
+WORKSPACE = "/".join(("", "work", ""))
+BANNED_WORDS = (HOME_OF_ROOT, WORKSPACE, f"{ROOT}/", "pythonhosted", "--index-url" + " http")
 
 
 def _tracked(*patterns: str) -> list[Path]:
