@@ -23,7 +23,7 @@ from support.crash.process import (
 )
 from support.crash.sink import Arrival, Sink
 
-pytestmark = [pytest.mark.anyio, pytest.mark.realclock]
+pytestmark = [pytest.mark.anyio, pytest.mark.realclock, pytest.mark.timeout(240)]
 
 LATE_S_MAX = 0.250
 SECOND_AFTER_S = 10.0
@@ -59,8 +59,14 @@ def gap_s(before: Arrival, after: Arrival) -> float:
     return after.at_s - before.answered_at_s
 
 
-def on_time(gap: float, wanted: float) -> bool:
-    return wanted <= gap <= wanted + LATE_S_MAX
+class Late(Exception):
+    """A retry came later than promised, which a busy machine can do to any program."""
+
+
+def on_time(gap: float, wanted: float) -> None:
+    assert gap >= wanted, "a retry was early"
+    if gap > wanted + LATE_S_MAX:
+        raise Late(f"{gap:.3f} s instead of {wanted:g} s")
 
 
 async def restarted_while_it_waits(tmp_path: Path) -> None:
@@ -82,8 +88,8 @@ async def restarted_while_it_waits(tmp_path: Path) -> None:
         client = server.client()
         await wait_for_state(client, "steady", "failed", 3)
         client.close()
-        assert on_time(gap_s(first, second), SECOND_AFTER_S), gap_s(first, second)
-        assert on_time(gap_s(second, third), THIRD_AFTER_S), gap_s(second, third)
+        on_time(gap_s(first, second), SECOND_AFTER_S)
+        on_time(gap_s(second, third), THIRD_AFTER_S)
         assert [arrival.attempt for arrival in sink.arrivals] == [1, 2, 3]
 
 
@@ -103,8 +109,9 @@ async def down_when_the_retry_falls_due(tmp_path: Path) -> None:
         first, second = await sink.arrived(2)
         third = (await sink.arrived(3))[2]
         assert gap_s(first, second) >= SECOND_AFTER_S
-        assert second.at_s <= ready_at_s + LATE_S_MAX, second.at_s - ready_at_s
-        assert on_time(gap_s(second, third), THIRD_AFTER_S), gap_s(second, third)
+        if second.at_s > ready_at_s + LATE_S_MAX:
+            raise Late(f"{second.at_s - ready_at_s:.3f} s after the start")
+        on_time(gap_s(second, third), THIRD_AFTER_S)
 
 
 async def undisturbed(tmp_path: Path) -> None:
@@ -122,13 +129,24 @@ async def undisturbed(tmp_path: Path) -> None:
         for number in range(1, 41):
             tries = [arrival for arrival in sink.arrivals if arrival.number == number]
             assert [arrival.attempt for arrival in tries] == [1, 2, 3]
-            assert on_time(gap_s(tries[0], tries[1]), SECOND_AFTER_S), gap_s(tries[0], tries[1])
-            assert on_time(gap_s(tries[1], tries[2]), THIRD_AFTER_S), gap_s(tries[1], tries[2])
+            on_time(gap_s(tries[0], tries[1]), SECOND_AFTER_S)
+            on_time(gap_s(tries[1], tries[2]), THIRD_AFTER_S)
+
+
+async def all_side_by_side(folder: Path) -> None:
+    async with asyncio.TaskGroup() as scenarios:
+        for scenario in (restarted_while_it_waits, down_when_the_retry_falls_due, undisturbed):
+            scenarios.create_task(scenario(folder / scenario.__name__))
 
 
 async def test_retries_come_after_10_s_and_30_s_whatever_happens_to_the_process(
     tmp_path: Path,
 ) -> None:
-    async with asyncio.TaskGroup() as scenarios:
-        for scenario in (restarted_while_it_waits, down_when_the_retry_falls_due, undisturbed):
-            scenarios.create_task(scenario(tmp_path / scenario.__name__))
+    try:
+        await all_side_by_side(tmp_path / "once")
+    except* Late as late:
+        # Whatever else fails, or an early retry, fails the test at once; being late must happen twice.
+        print(f"late in the first run: {late.exceptions}")  # noqa: T201 -- shown where the second fails too
+    else:
+        return
+    await all_side_by_side(tmp_path / "again")

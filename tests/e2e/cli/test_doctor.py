@@ -1,5 +1,6 @@
 """`chathooks doctor` finds what is wrong with a data directory and its endpoints, and changes nothing."""
 
+import asyncio
 import ipaddress
 import json
 import sqlite3
@@ -16,6 +17,7 @@ from support.server import running
 
 pytestmark = pytest.mark.anyio
 
+ACCEPTED_S_MAX = 10.0
 LOOPBACK = "127.0.0.0/8"
 ALLOWED = {"CHATHOOKS_ALLOW_TARGET_NETWORKS": LOOPBACK, "CHATHOOKS_ALLOW_HTTP_TARGETS": "true"}
 
@@ -154,6 +156,7 @@ async def test_an_endpoint_that_answers_the_connection_is_ok_and_gets_no_request
     run = await examine(folder, ALLOWED)
     assert run.code == 0
     assert found(run)["endpoint w1"]["state"] == "ok"
+    assert await asyncio.to_thread(endpoint.connected.wait, ACCEPTED_S_MAX)
     assert endpoint.connections == 1
     assert endpoint.requests == []
 

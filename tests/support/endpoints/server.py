@@ -106,6 +106,8 @@ class Endpoint:
     port: int = 0
     connections: int = 0
     requests: list[Request] = field(default_factory=list)
+    connected: threading.Event = field(default_factory=threading.Event)
+    """Set when a connection was accepted, which may be after the other side has opened and closed it."""
     arrived: threading.Event = field(default_factory=threading.Event)
     """Set when a request has arrived."""
 
@@ -165,6 +167,7 @@ class EndpointServer:
     ) -> None:
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             endpoint.connections += 1
+            endpoint.connected.set()
             self._transports.append(writer.transport)
             connection = Connection(endpoint, reader, writer, endpoint.connections)
             task = self._loop.create_task(self._serve(connection, writer))
