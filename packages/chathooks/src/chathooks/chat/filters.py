@@ -16,6 +16,11 @@ class UserFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deactivated: bool | None = False
     """None: both."""
 
+    @property
+    def narrows(self) -> bool:
+        """Whether it asks for more than a state, so that the app's counters do not tell the total."""
+        return bool(self.search is not None or self.roles or self.tags)
+
 
 class GroupFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which groups a list holds, in which order."""
@@ -29,6 +34,9 @@ class GroupFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Key of the user who looks: private groups are listed for members only."""
     joined: bool = False
     """Only groups that `visible_to` is a member of."""
+    changed_after: int | None = None
+    """Only groups that were made or changed after it (unix s)."""
+    changed_before: int | None = None
     sort: str = "guid"
     descending: bool = False
 
@@ -36,7 +44,12 @@ class GroupFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     def narrows(self) -> bool:
         """Whether it leaves groups out, so that the app's counter does not tell the total."""
         return bool(
-            self.search is not None or self.types or self.tags or self.visible_to is not None
+            self.search is not None
+            or self.types
+            or self.tags
+            or self.visible_to is not None
+            or self.changed_after is not None
+            or self.changed_before is not None
         )
 
 
