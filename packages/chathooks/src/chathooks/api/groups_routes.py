@@ -1,6 +1,8 @@
 """Groups (rest-api.md C6, C9)."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from chathooks.api.chat_answers import Done, SearchKey, TagFilter
 from chathooks.api.paging import PageMeta, PageQuery, page_meta
@@ -27,11 +29,19 @@ class GroupQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     with_tags: bool = False
     type: GroupType | None = None
     types: tuple[GroupType, ...] = ()
+    updated_at: Annotated[int, msgspec.Meta(ge=0, le=2**62)] | None = None
+    """Only groups that were made or changed after it, or before it, in this order (unix s)."""
+    affix: Literal["append", "prepend"] = "append"
+    """With `updatedAt`: `append` after it, the earliest first; `prepend` before it, the latest first."""
     has_joined: bool = False
     """Only groups that the user of `onBehalfOf` is in."""
 
     def filter(self) -> GroupFilter:
         """Which groups are asked for."""
+        after, before = self.updated_at, None
+        if self.affix == "prepend":
+            after, before = before, after
+        by_change = self.updated_at is not None
         return GroupFilter(
             search=self.search_key or None,
             search_guid=not self.search_in or "guid" in self.search_in,
@@ -39,8 +49,10 @@ class GroupQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             types=(*self.types, *(() if self.type is None else (self.type,))),
             tags=tuple(self.tags),
             joined=self.has_joined,
-            sort=self.sort_by,
-            descending=self.sort_order == "desc",
+            changed_after=after,
+            changed_before=before,
+            sort="updatedAt" if by_change else self.sort_by,
+            descending=self.affix == "prepend" if by_change else self.sort_order == "desc",
         )
 
 

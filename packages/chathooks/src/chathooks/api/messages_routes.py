@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 import msgspec
 
 from chathooks.api.chat_answers import IDS_PER_QUERY_MAX, SearchKey, TagFilter
+from chathooks.api.problems import bad_request
 from chathooks.api.routing import Answer, Call, Route
 from chathooks.chat.filters import MessageFilter
-from chathooks.chat.history import History, MessagePage, Window, parse_message_id
+from chathooks.chat.history import History, MessagePage, Shape, Window, parse_message_id
 from chathooks.chat.limits import (
     CATEGORY_CHARS_MAX,
     CONVERSATION_ID_CHARS_MAX,
@@ -27,7 +28,7 @@ ConversationId = Annotated[str, msgspec.Meta(max_length=CONVERSATION_ID_CHARS_MA
 Time = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=MESSAGES_PER_PAGE_MAX)]
 
-_CONTENT = (
+CONTENT_ERRORS = (
     "ERR_INVALID_MESSAGE_DATA",
     "ERR_EMPTY_MESSAGE_TEXT",
     "ERR_INVALID_MESSAGE_TEXT",
@@ -35,6 +36,12 @@ _CONTENT = (
     "ERR_INVALID_MEDIA_MESSAGE",
     "ERR_EMPTY_CUSTOM_DATA",
     "ERR_INVALID_METADATA",
+)
+ACCESS_ERRORS = (
+    "ERR_MESSAGE_ID_NOT_FOUND",
+    "ERR_UID_NOT_FOUND",
+    "ERR_GROUP_NOT_JOINED",
+    "ERR_MESSAGE_NO_ACCESS",
 )
 _CHANGE = (
     "ERR_MESSAGE_ID_NOT_FOUND",
@@ -51,6 +58,15 @@ MentionedUids = Annotated[tuple[Id, ...], msgspec.Meta(max_length=IDS_PER_QUERY_
 def ascii_lower(text: str) -> str:
     """The text with its ASCII letters in lower case, as SQL's `lower` makes it."""
     return "".join(char.lower() if char.isascii() else char for char in text)
+
+
+def require_viewer(parameter: str, on_behalf_of: str | None) -> str:
+    """The uid of who looks. Raises ERR_BAD_REQUEST where the call acts for nobody."""
+    if on_behalf_of is None:
+        raise bad_request(
+            f"{parameter} needs the onBehalfOf header.", {parameter: "needs onBehalfOf"}
+        )
+    return on_behalf_of
 
 
 class MessageQuery(
@@ -75,6 +91,7 @@ class MessageQuery(
     only_deleted: bool = False
     hide_replies: bool = False
     has_attachments: bool = False
+    attachment_types: tuple[Literal["image", "video", "audio", "file"], ...] = ()
     has_links: bool = False
     has_mentions: bool = False
     has_reactions: bool = False
@@ -82,8 +99,14 @@ class MessageQuery(
     search_key: SearchKey = ""
     """Part of the text, whatever the case of its ASCII letters."""
     tags: TagFilter = ()
+    with_tags: bool = True
     hide_messages_from_blocked_users: bool = False
     """Acting for a user: nothing from those whom they block."""
+    mentions_with_blocked_info: bool = False
+    """Acting for a user: who of them and each mentioned user blocks the other."""
+    mentions_with_tag_info: bool = False
+    mentionswith_tag_info: bool = msgspec.field(default=False, name="mentionswithTagInfo")
+    """CometChat's API description spells it so too."""
 
     def window(self) -> Window:
         """The part of the list that is asked for. Raises ERR_MESSAGE_ID_NOT_FOUND."""
@@ -104,6 +127,7 @@ class MessageQuery(
             deleted=True if self.only_deleted else False if self.hide_deleted else None,
             replies=False if self.hide_replies else None,
             attached=self.has_attachments,
+            attachment_types=tuple(self.attachment_types),
             linked=self.has_links,
             mentioning=self.has_mentions,
             reacted=self.has_reactions,
@@ -111,6 +135,34 @@ class MessageQuery(
             text=ascii_lower(self.search_key) or None,
             tags=tuple(self.tags),
             unblocked_by=0 if self.hide_messages_from_blocked_users else None,
+        )
+
+    def shape(self, on_behalf_of: str | None) -> Shape:
+        """What is told of each message. Raises ERR_BAD_REQUEST."""
+        if self.mentions_with_blocked_info:
+            require_viewer("mentionsWithBlockedInfo", on_behalf_of)
+        return Shape(
+            tags=self.with_tags,
+            mentions_blocked=self.mentions_with_blocked_info,
+            mentions_tags=self.mentions_with_tag_info or self.mentionswith_tag_info,
+        )
+
+
+class PlaceMessageQuery(
+    MessageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"
+):
+    """Query of the list of the messages of a user or a group."""
+
+    my_mentions_only: bool = False
+    """Only messages that mention the user of `onBehalfOf`."""
+
+    def filter_for(self, on_behalf_of: str | None) -> MessageFilter:
+        """Which messages are asked for. Raises ERR_BAD_REQUEST."""
+        only = self.filter()
+        if not self.my_mentions_only:
+            return only
+        return msgspec.structs.replace(
+            only, mentioning_me=require_viewer("myMentionsOnly", on_behalf_of)
         )
 
 
@@ -148,7 +200,7 @@ class MessagesMeta(msgspec.Struct, frozen=True, omit_defaults=True):
     previous: Place | None = None
 
 
-def _meta(window: Window, found: MessagePage) -> MessagesMeta:
+def messages_meta(window: Window, found: MessagePage) -> MessagesMeta:
     current = Current(window.limit, len(found))
     newer = older = None
     if found:
@@ -179,18 +231,6 @@ class MessageRoutes:
             )
         return Answer(await self._messages.send(call.app.key, request, call.on_behalf_of))
 
-    async def reply(self, call: Call) -> Answer:
-        uid = call.require_on_behalf_of()
-        return Answer(await self._messages.reply(call.app.key, call.path["id"], call.body, uid))
-
-    async def page_of_thread(self, call: Call) -> Answer:
-        query: MessageQuery = call.query
-        window = query.window()
-        found = await self._history.page_of_thread(
-            call.app.key, call.path["id"], query.filter(), window, call.on_behalf_of
-        )
-        return Answer(list(found), _meta(window, found))
-
     async def page(self, call: Call) -> Answer:
         query: AppMessageQuery = call.query
         window = query.window()
@@ -203,27 +243,38 @@ class MessageRoutes:
             conversation_id=(
                 None if query.conversation_id is None else query.conversation_id.lower()
             ),
+            shape=query.shape(call.on_behalf_of),
         )
-        return Answer(list(found), _meta(window, found))
+        return Answer(list(found), messages_meta(window, found))
 
     async def page_of_user(self, call: Call) -> Answer:
-        query: MessageQuery = call.query
+        query: PlaceMessageQuery = call.query
         window = query.window()
         found = await self._history.page_of_user(
-            call.app.key, call.path["uid"].lower(), query.filter(), window, call.on_behalf_of
+            call.app.key,
+            call.path["uid"].lower(),
+            query.filter_for(call.on_behalf_of),
+            window,
+            call.on_behalf_of,
+            shape=query.shape(call.on_behalf_of),
         )
-        return Answer(list(found), _meta(window, found))
+        return Answer(list(found), messages_meta(window, found))
 
     async def page_of_group(self, call: Call) -> Answer:
-        query: MessageQuery = call.query
+        query: PlaceMessageQuery = call.query
         window = query.window()
         found = await self._history.page_of_group(
-            call.app.key, call.path["guid"].lower(), query.filter(), window, call.on_behalf_of
+            call.app.key,
+            call.path["guid"].lower(),
+            query.filter_for(call.on_behalf_of),
+            window,
+            call.on_behalf_of,
+            shape=query.shape(call.on_behalf_of),
         )
-        return Answer(list(found), _meta(window, found))
+        return Answer(list(found), messages_meta(window, found))
 
     async def get(self, call: Call) -> Answer:
-        return Answer(await self._history.get(call.app.key, call.path["id"]))
+        return Answer(await self._history.get(call.app.key, call.path["id"], call.on_behalf_of))
 
     async def edit(self, call: Call) -> Answer:
         return Answer(
@@ -243,7 +294,7 @@ class MessageRoutes:
 
     def routes(self) -> list[Route]:
         """All calls of this module."""
-        return [*self._routes_of_messages(), *self._routes_of_lists(), *self._routes_of_threads()]
+        return [*self._routes_of_messages(), *self._routes_of_lists()]
 
     def _routes_of_messages(self) -> list[Route]:
         return [
@@ -268,7 +319,7 @@ class MessageRoutes:
                     "ERR_INVALID_MESSAGE_CATEGORY",
                     "ERR_EMPTY_MESSAGE_TYPE",
                     "ERR_INVALID_MESSAGE_TYPE",
-                    *_CONTENT,
+                    *CONTENT_ERRORS,
                 ),
             ),
             Route(
@@ -278,7 +329,8 @@ class MessageRoutes:
                 summary="Read a message",
                 tag=TAG,
                 answer=Message | DeletedMessage,
-                errors=("ERR_MESSAGE_ID_NOT_FOUND",),
+                acts_for="optional",
+                errors=ACCESS_ERRORS,
             ),
             Route(
                 method="PUT",
@@ -289,7 +341,7 @@ class MessageRoutes:
                 answer=Message,
                 body=MessageChange,
                 acts_for="optional",
-                errors=(*_CHANGE, *_CONTENT),
+                errors=(*_CHANGE, *CONTENT_ERRORS),
             ),
             Route(
                 method="DELETE",
@@ -302,53 +354,6 @@ class MessageRoutes:
                 body_required=False,
                 acts_for="optional",
                 errors=_CHANGE,
-            ),
-        ]
-
-    def _routes_of_threads(self) -> list[Route]:
-        path = "/messages/{id}/thread"
-        access = (
-            "ERR_MESSAGE_ID_NOT_FOUND",
-            "ERR_UID_NOT_FOUND",
-            "ERR_GROUP_NOT_JOINED",
-            "ERR_MESSAGE_NO_ACCESS",
-        )
-        return [
-            Route(
-                method="POST",
-                path=path,
-                handler=self.reply,
-                summary="Reply in a message's thread",
-                tag=TAG,
-                answer=Message,
-                body=SendMessage,
-                acts_for="required",
-                errors=(
-                    *access,
-                    "ERR_MESSAGE_THREAD_NESTING",
-                    "ERR_WRONG_MESSAGE_THREAD",
-                    "ERR_WRONG_MESSAGE_THREAD_CATEGORY",
-                    "ERR_MESSAGE_ACTION_NOT_ALLOWED",
-                    "ERR_BLOCKED_RECEIVER",
-                    "ERR_BLOCKED_SENDER",
-                    "ERR_EMPTY_MESSAGE_CATEGORY",
-                    "ERR_INVALID_MESSAGE_CATEGORY",
-                    "ERR_EMPTY_MESSAGE_TYPE",
-                    "ERR_INVALID_MESSAGE_TYPE",
-                    *_CONTENT,
-                ),
-            ),
-            Route(
-                method="GET",
-                path=path,
-                handler=self.page_of_thread,
-                summary="List the replies in a message's thread",
-                tag=TAG,
-                answer=list[Message | DeletedMessage],
-                meta=MessagesMeta,
-                query=MessageQuery,
-                acts_for="optional",
-                errors=access,
             ),
         ]
 
@@ -375,7 +380,7 @@ class MessageRoutes:
                 tag=TAG,
                 answer=shown,
                 meta=MessagesMeta,
-                query=MessageQuery,
+                query=PlaceMessageQuery,
                 acts_for="optional",
                 errors=("ERR_UID_NOT_FOUND", "ERR_MESSAGE_ID_NOT_FOUND"),
             ),
@@ -387,7 +392,7 @@ class MessageRoutes:
                 tag=TAG,
                 answer=shown,
                 meta=MessagesMeta,
-                query=MessageQuery,
+                query=PlaceMessageQuery,
                 acts_for="optional",
                 errors=(
                     "ERR_GUID_NOT_FOUND",

@@ -9,6 +9,7 @@ from chathooks.api.members_routes import MemberRoutes
 from chathooks.api.messages_routes import MessageRoutes
 from chathooks.api.reactions_routes import ReactionRoutes
 from chathooks.api.routing import Route
+from chathooks.api.threads_routes import ThreadRoutes
 from chathooks.api.tokens_routes import TokenRoutes
 from chathooks.api.users_routes import UserRoutes
 from chathooks.chat.bans import Bans
@@ -20,6 +21,7 @@ from chathooks.chat.members import Members
 from chathooks.chat.messages import Messages
 from chathooks.chat.reactions import Reactions
 from chathooks.chat.store import ChatTransaction
+from chathooks.chat.threads import Threads
 from chathooks.chat.tokens import AuthTokens
 from chathooks.chat.upkeep import Upkeep
 from chathooks.chat.users import Users
@@ -43,6 +45,7 @@ class ChatCore:
     messages: Messages
     history: History
     reactions: Reactions
+    threads: Threads
     upkeep: Upkeep
 
     @classmethod
@@ -64,6 +67,7 @@ class ChatCore:
             messages=Messages(store, outbox, clock),
             history=History(store),
             reactions=reactions,
+            threads=Threads(store),
             upkeep=Upkeep(departures, groups, reactions),
         )
 
@@ -71,6 +75,7 @@ class ChatCore:
         """The calls that they serve."""
         return (
             *MessageRoutes(self.messages, self.history).routes(),
+            *ThreadRoutes(self.messages, self.history, self.threads).routes(),
             *UserRoutes(self.users, self.departures).routes(),
             *TokenRoutes(self.tokens).routes(),
             *BlockRoutes(self.blocks).routes(),

@@ -74,11 +74,15 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     replies: bool | None = None
     """None: both."""
     attached: bool = False
+    attachment_types: tuple[str, ...] = ()
+    """Any of image, video, audio, file."""
     linked: bool = False
     mentioning: bool = False
     reacted: bool = False
     mentioned: tuple[str, ...] = ()
     """Any of these uids."""
+    mentioning_me: str | None = None
+    """This uid, whatever else is mentioned."""
     text: str | None = None
     """Part of the text, its ASCII letters in lower case."""
     tags: tuple[str, ...] = ()
@@ -98,10 +102,12 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it asks for content, which deleted messages have no more."""
         return bool(
             self.attached
+            or self.attachment_types
             or self.linked
             or self.mentioning
             or self.reacted
             or self.mentioned
+            or self.mentioning_me is not None
             or self.text is not None
         )
 

@@ -16,8 +16,14 @@ from chathooks.chat.limits import MESSAGE_ID_MAX, MESSAGES_SCANNED_MAX
 from chathooks.chat.mentions import mentioned_uids
 from chathooks.chat.permissions import not_joined
 from chathooks.chat.requests import NewContent
-from chathooks.chat.store import ChatTransaction, GroupRecord, MessageRecord, UserRecord
-from chathooks.chat.views import mentioned_user, message_view, shown_message
+from chathooks.chat.store import (
+    ChatTransaction,
+    GroupRecord,
+    MessageRecord,
+    Relation,
+    UserRecord,
+)
+from chathooks.chat.views import mentioned_answer, mentioned_user, message_view, shown_message
 from chathooks.events import streams
 from chathooks.events.streams import Stream
 from chathooks.kernel.errors import ChathooksError
@@ -49,6 +55,19 @@ class Window:
     sent_at: int | None = None
     from_timestamp: int | None = None
     to_timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a list tells of its messages besides what all tell."""
+
+    tags: bool = True
+    mentions_blocked: bool = False
+    """Who of the viewer and a mentioned user blocks the other; for users who look."""
+    mentions_tags: bool = False
+
+
+WHOLE = Shape()
 
 
 def unknown_message(text: str) -> ChathooksError:
@@ -100,12 +119,18 @@ class History:
     def __init__(self, store: Store[ChatTransaction]) -> None:
         self._store = store
 
-    async def get(self, app: int, message_id: str) -> Shown:
-        """One message. Raises ERR_MESSAGE_ID_NOT_FOUND."""
+    async def get(self, app: int, message_id: str, on_behalf_of: str | None = None) -> Shown:
+        """One message, as `on_behalf_of` sees it if given.
+
+        Raises ERR_MESSAGE_ID_NOT_FOUND, ERR_UID_NOT_FOUND, ERR_GROUP_NOT_JOINED, ERR_MESSAGE_NO_ACCESS.
+        """
 
         async def get(tx: ChatTransaction) -> Shown:
+            actor = await actor_of(tx, app, on_behalf_of)
             parties = await find_message(tx, app, message_id)
-            return (await views_of(tx, app, [parties]))[0]
+            await require_party(tx, actor, parties)
+            viewer = None if actor.is_app else actor.user.key
+            return (await views_of(tx, app, [parties], viewer))[0]
 
         return await self._store.read(get)
 
@@ -118,6 +143,7 @@ class History:
         *,
         sender: str | None = None,
         conversation_id: str | None = None,
+        shape: Shape = WHOLE,
     ) -> MessagePage:
         """Messages of the app, or those that `on_behalf_of` may see; by id, ascending.
 
@@ -128,6 +154,7 @@ class History:
             on_behalf_of: uid of who looks.
             sender: uid of the one whose messages are asked for.
             conversation_id: display id of the conversation that is asked for.
+            shape: what is told of each message.
 
         Raises ERR_UID_NOT_FOUND.
         """
@@ -145,7 +172,7 @@ class History:
             else:
                 places = [msgspec.structs.replace(place, user=place.sender)]
             viewer = None if actor.is_app else actor.user.key
-            return await _page(tx, app, places, window, viewer)
+            return await _page(tx, app, places, window, viewer, shape)
 
         return await self._store.read(query)
 
@@ -156,6 +183,8 @@ class History:
         only: MessageFilter,
         window: Window,
         on_behalf_of: str | None = None,
+        *,
+        shape: Shape = WHOLE,
     ) -> MessagePage:
         """The conversation of `on_behalf_of` with a user; without one all that the user sent or got.
 
@@ -171,7 +200,7 @@ class History:
             else:
                 viewer = actor_among(found, on_behalf_of).user.key
                 place = msgspec.structs.replace(only, pair=(viewer, user.key))
-            return await _page(tx, app, [place], window, viewer)
+            return await _page(tx, app, [place], window, viewer, shape)
 
         return await self._store.read(query)
 
@@ -182,6 +211,8 @@ class History:
         only: MessageFilter,
         window: Window,
         on_behalf_of: str | None = None,
+        *,
+        shape: Shape = WHOLE,
     ) -> MessagePage:
         """The messages of a group. Raises ERR_UID_NOT_FOUND, ERR_GUID_NOT_FOUND, ERR_GROUP_NOT_JOINED."""
 
@@ -191,7 +222,7 @@ class History:
                 place.require_membership()
             in_group = msgspec.structs.replace(only, group=place.group.key)
             viewer = None if place.actor.is_app else place.actor.user.key
-            return await _page(tx, app, [in_group], window, viewer)
+            return await _page(tx, app, [in_group], window, viewer, shape)
 
         return await self._store.read(query)
 
@@ -202,6 +233,8 @@ class History:
         only: MessageFilter,
         window: Window,
         on_behalf_of: str | None = None,
+        *,
+        shape: Shape = WHOLE,
     ) -> MessagePage:
         """The replies to a message.
 
@@ -214,7 +247,7 @@ class History:
             await require_party(tx, actor, parties)
             in_thread = msgspec.structs.replace(only, thread=parties.record.id)
             viewer = None if actor.is_app else actor.user.key
-            return await _page(tx, app, [in_thread], window, viewer)
+            return await _page(tx, app, [in_thread], window, viewer, shape)
 
         return await self._store.read(query)
 
@@ -222,13 +255,13 @@ class History:
 async def find_message(tx: ChatTransaction, app: int, message_id: str) -> Parties:
     """The message with its parties. Raises ERR_MESSAGE_ID_NOT_FOUND."""
     record = await tx.message(app, parse_message_id(message_id))
-    found = [] if record is None else await _with_parties(tx, [record])
+    found = [] if record is None else await with_parties(tx, [record])
     if not found:
         raise unknown_message(message_id)
     return found[0]
 
 
-async def _with_parties(tx: ChatTransaction, records: Sequence[MessageRecord]) -> list[Parties]:
+async def with_parties(tx: ChatTransaction, records: Sequence[MessageRecord]) -> list[Parties]:
     """The messages with sender and receiver; those of deleted groups do not exist."""
     user_keys = {record.sender for record in records}
     user_keys.update(record.receiver_user for record in records if record.receiver_user is not None)
@@ -263,7 +296,11 @@ async def require_party(tx: ChatTransaction, actor: Actor, parties: Parties) -> 
 
 
 async def views_of(
-    tx: ChatTransaction, app: int, found: Sequence[Parties], viewer: int | None = None
+    tx: ChatTransaction,
+    app: int,
+    found: Sequence[Parties],
+    viewer: int | None = None,
+    shape: Shape = WHOLE,
 ) -> list[Shown]:
     """What is shown of the messages, with reactions and the users that they mention as they are now.
 
@@ -274,22 +311,63 @@ async def views_of(
         for parties in found
     ]
     mentions = [[] if content is None else mentioned_uids(content.text) for content in contents]
-    uids = {uid for each in mentions for uid in each}
-    users = await tx.users_by_uid(app, uids) if uids else {}
-    reactions = await tx.reaction_counts([parties.record.id for parties in found], viewer)
-    return [
+    mentioned = await _mentioned(tx, app, {uid for each in mentions for uid in each}, viewer, shape)
+    ids = [parties.record.id for parties in found]
+    reactions = await tx.reaction_counts(ids, viewer)
+    followed = {} if viewer is None else await tx.threads_followed(viewer, ids)
+    shown = [
         shown_message(
             parties.record,
             message_view(
                 parties.record,
                 parties.sender,
                 parties.receiver,
-                mentioned_users(users, each),
+                {uid: mentioned[uid] for uid in each if uid in mentioned},
                 reactions=reactions.get(parties.record.id),
             ),
         )
         for parties, each in zip(found, mentions, strict=True)
     ]
+    if viewer is not None:
+        shown = [
+            _as_followed(view, parties.record, followed, viewer)
+            for view, parties in zip(shown, found, strict=True)
+        ]
+    return shown if shape.tags else [msgspec.structs.replace(view, tags=None) for view in shown]
+
+
+def _as_followed(
+    view: Shown, record: MessageRecord, followed: dict[int, bool], viewer: int
+) -> Shown:
+    """The message with whether who looks follows its thread; who sent it does unless they left."""
+    if record.parent is not None or record.category == "action" or isinstance(view, DeletedMessage):
+        return view
+    subscribed = followed.get(record.id, record.sender == viewer)
+    return msgspec.structs.replace(view, thread_subscribed=subscribed)
+
+
+async def _mentioned(
+    tx: ChatTransaction, app: int, uids: set[str], viewer: int | None, shape: Shape
+) -> dict[str, User]:
+    """What stands under `data.mentions`, by uid."""
+    users = await tx.users_by_uid(app, uids) if uids else {}
+    if not (shape.mentions_blocked or shape.mentions_tags):
+        return {uid: mentioned_user(user) for uid, user in users.items()}
+    relations: dict[int, Relation] | None = None
+    if shape.mentions_blocked and viewer is not None:
+        relations = await tx.relations(viewer, [user.key for user in users.values()])
+    return {
+        uid: mentioned_answer(
+            user,
+            with_tags=shape.mentions_tags,
+            relation=(
+                None
+                if relations is None or user.key == viewer
+                else relations.get(user.key, Relation())
+            ),
+        )
+        for uid, user in users.items()
+    }
 
 
 def _has_content(record: MessageRecord) -> bool:
@@ -302,6 +380,7 @@ async def _page(
     places: Sequence[MessageFilter],
     window: Window,
     viewer: int | None,
+    shape: Shape,
 ) -> MessagePage:
     after, before = 0, MESSAGE_ID_MAX
     if window.message_id is not None:
@@ -330,9 +409,13 @@ async def _page(
         for record in await tx.list_messages(app, place, after, before, window.limit, newest=newest)
     }
     ids = sorted(found, reverse=newest)[: window.limit]
-    shown = await _with_parties(tx, [found[key] for key in sorted(ids)])
-    page = MessagePage(await views_of(tx, app, shown, viewer))
-    page.reached = reached if len(ids) < window.limit else None
+    shown = await with_parties(tx, [found[key] for key in sorted(ids)])
+    page = MessagePage(await views_of(tx, app, shown, viewer, shape))
+    if len(page) < len(ids):
+        # Some stand in groups that were just deleted: the list goes on behind the last one looked at.
+        page.reached = (ids[-1], found[ids[-1]].sent_at)
+    elif len(ids) < window.limit:
+        page.reached = reached
     return page
 
 

@@ -38,6 +38,9 @@ MESSAGES_PER_PAGE_DEFAULT = 10
 MESSAGES_PER_PAGE_MAX = 1_000
 MESSAGES_SCANNED_MAX = 5_000
 """How many messages a narrowed list looks at before it answers what it found so far."""
+THREADS_PER_PAGE_MAX = 1_000
+THREADS_FOLLOWED_MAX = 5_000
+"""How many of a user's threads, those with the newest parents, the list of threads looks at."""
 RECEIVERS_PER_MESSAGE_MAX = 25
 MESSAGE_ID_MAX = 2**63 - 1
 

@@ -38,7 +38,12 @@ from chathooks.chat.store import (
     NewMessage,
     UserRecord,
 )
-from chathooks.chat.threads import check_named_receiver, receiver_of_reply, require_parent
+from chathooks.chat.threads import (
+    check_named_receiver,
+    follow_by_reply,
+    receiver_of_reply,
+    require_parent,
+)
 from chathooks.chat.views import (
     APP_SYSTEM,
     message_view,
@@ -206,7 +211,10 @@ class Messages:
             if isinstance(receiver, UserRecord):
                 await _check_blocks(tx, actor, receiver)
             in_thread = replace(draft, parent=parties.record.id)
-            return await self._store_and_tell(tx, in_thread, found, actor, receiver)
+            message = await self._store_and_tell(tx, in_thread, found, actor, receiver)
+            mentioned = [found[uid] for uid in draft.mentions if uid in found]
+            await follow_by_reply(tx, parties, actor, mentioned)
+            return message
 
         return await self._store.write(reply)
 

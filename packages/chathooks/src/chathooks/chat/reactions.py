@@ -166,10 +166,10 @@ class Reactions:
         return await self._store.read(query)
 
     async def purge(self, rows_max: int) -> int:
-        """Take away reactions of messages that are gone; 0 once none are left. For upkeep."""
+        """Take away what messages that are gone have left behind; 0 once nothing is. For upkeep."""
 
         async def purge(tx: ChatTransaction) -> int:
-            return await tx.purge_reactions(rows_max)
+            return await tx.purge_message_traces(rows_max)
 
         return await self._store.write(purge)
 

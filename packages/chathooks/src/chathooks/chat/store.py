@@ -391,8 +391,33 @@ class ReactionTransaction(Protocol):
     ) -> list[ReactionRecord]:
         """Those with `after` < key < `before`, the `limit` newest or oldest of them; by key, ascending."""
 
-    async def purge_reactions(self, rows_max: int) -> int:
-        """Take away reactions of messages that are gone; answers how many rows went."""
+    async def purge_message_traces(self, rows_max: int) -> int:
+        """Take away reactions to messages that are gone and who follows them; answers how many rows went."""
+
+
+class ThreadTransaction(Protocol):
+    """Who follows which threads. A thread has the id of its parent message."""
+
+    async def follow_thread(self, user: int, message: int) -> None: ...
+
+    async def follow_thread_unless_left(self, user: int, message: int) -> None:
+        """Follow it, but not where the user has said that they do not want to."""
+
+    async def leave_thread(self, user: int, message: int) -> None: ...
+
+    async def threads_followed(self, user: int, messages: Collection[int]) -> dict[int, bool]:
+        """Whether the user follows the threads of those messages that they followed or left ever."""
+
+    async def list_threads(
+        self, user: int, before: tuple[int, int], limit: int
+    ) -> list[tuple[MessageRecord, int]]:
+        """Parents of threads that the user follows and may see, with the time of the last change (unix s).
+
+        Latest change first, those with (time, id) < `before`; among the newest THREADS_FOLLOWED_MAX parents.
+        """
+
+    async def last_replies(self, messages: Collection[int]) -> dict[int, MessageRecord]:
+        """The newest reply in each thread that has one."""
 
 
 class ChatTransaction(
@@ -405,6 +430,7 @@ class ChatTransaction(
     BanTransaction,
     MessageTransaction,
     ReactionTransaction,
+    ThreadTransaction,
     Protocol,
 ):
     """A transaction for chat's commands: state and events are committed together."""

@@ -107,6 +107,20 @@ def mentioned_user(user: UserRecord) -> User:
     return User(uid=user.uid, name=user.name, avatar=user.avatar, role=user.role, status=OFFLINE)
 
 
+def mentioned_answer(
+    user: UserRecord, *, with_tags: bool = False, relation: Relation | None = None
+) -> User:
+    """A user under `data.mentions` of a list that tells more of them: tags, who of the two blocks the other."""
+    return msgspec.structs.replace(
+        mentioned_user(user),
+        tags=_tags(user.tags) if with_tags else None,
+        blocked_by_me=None if relation is None else relation.blocked_by_me_at is not None,
+        blocked_by_me_at=None if relation is None else relation.blocked_by_me_at,
+        has_blocked_me=None if relation is None else relation.blocked_at is not None,
+        blocked_at=None if relation is None else relation.blocked_at,
+    )
+
+
 def group_member(user: UserRecord, guid: str) -> User:
     """A member under `data.members` of a group event."""
     return user_entity(user, group_conversation_id(guid))

@@ -71,6 +71,21 @@ ORDER BY message {direction} LIMIT 1 OFFSET ?
 -- where_attached --
 json_extract(content, '$.attachments[0]') IS NOT NULL
 
+-- where_attached_type --
+EXISTS (
+    SELECT 1 FROM json_each(content, '$.attachments') AS file
+    WHERE coalesce(
+        (
+            SELECT kind.value FROM json_each('["image","video","audio"]') AS kind
+            WHERE instr(lower(json_extract(file.value, '$.mimeType')), kind.value || '/') = 1
+        ),
+        iif(
+            json_extract(file.value, '$.mimeType') IS NULL AND m.type IN ('image', 'video', 'audio'),
+            m.type, 'file'
+        )
+    ) IN (SELECT value FROM json_each(?))
+)
+
 -- where_linked --
 (instr(lower(json_extract(content, '$.text')), 'https://') > 0
     OR instr(lower(json_extract(content, '$.text')), 'http://') > 0)

@@ -62,11 +62,12 @@ class ChatReactionsPart(TransactionPart):
         rows = self._all(sql, (message, after, before, *kind, limit))
         return [ReactionRecord(*row) for row in (reversed(rows) if newest else rows)]
 
-    async def purge_reactions(self, rows_max: int) -> int:
+    async def purge_message_traces(self, rows_max: int) -> int:
         row = self._one(_SQL["message_gone"])
         if row is None:
             return 0
         gone = self._run(_SQL["purge_reactions"], (row[0], rows_max)).rowcount
+        gone += self._run(_SQL["purge_subscriptions"], (row[0], rows_max - gone)).rowcount
         if gone < rows_max:
             gone += self._run(_SQL["purge_message_gone"], row).rowcount
         return gone

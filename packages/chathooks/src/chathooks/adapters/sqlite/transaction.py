@@ -7,6 +7,7 @@ from chathooks.adapters.sqlite.chat_departures import ChatDeparturesPart
 from chathooks.adapters.sqlite.chat_groups import ChatGroupsPart
 from chathooks.adapters.sqlite.chat_messages import ChatMessagesPart
 from chathooks.adapters.sqlite.chat_reactions import ChatReactionsPart
+from chathooks.adapters.sqlite.chat_threads import ChatThreadsPart
 from chathooks.adapters.sqlite.chat_tokens import ChatTokensPart
 from chathooks.adapters.sqlite.chat_users import ChatUsersPart
 from chathooks.adapters.sqlite.deliveries import DeliveryPart
@@ -24,6 +25,7 @@ class SqliteTransaction(
     ChatGroupsPart,
     ChatMessagesPart,
     ChatReactionsPart,
+    ChatThreadsPart,
     ChatTokensPart,
     ChatUsersPart,
     DeliveryPart,
