@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 from chathooks.adapters.sqlite.store import SqliteStore
 from chathooks.api.build import build_api
 from chathooks.api.deliveries_routes import DeliveryRoutes
+from chathooks.api.rate_limits import RateLimits
 from chathooks.api.routing import Route
 from chathooks.api.server import ApiServer, Listen
 from chathooks.api.triggers_routes import TriggerRoutes
@@ -182,6 +183,7 @@ async def serving(
     routes: MoreRoutes | None = None,
     pages: Sequence[BaseRoute] = (),
     listen: Listen | None = None,
+    rate_limits: RateLimits | None = None,
 ) -> AsyncIterator[Server]:
     """Serve the API on a fresh store below `tmp_path` while the block runs; nothing is delivered.
 
@@ -193,6 +195,7 @@ async def serving(
         routes: makes further routes from the store and the outbox.
         pages: further Starlette routes.
         listen: how to listen; a free port of loopback by default.
+        rate_limits: count the calls of each app; none by default.
     """
     clock = clock or SystemClock()
     store = await SqliteStore.open(tmp_path / "chathooks.db")
@@ -229,7 +232,9 @@ async def serving(
         async def ready() -> None:
             await store.read(lambda tx: tx.has_apps())
 
-        app = build_api(all_routes, access=Access(store), ready=ready, more=pages)
+        app = build_api(
+            all_routes, access=Access(store), ready=ready, more=pages, rate_limits=rate_limits
+        )
         server = await ApiServer.start(app, listen or Listen(port=0))
         try:
             yield Server(server.port, credentials, store, outbox, box, server)

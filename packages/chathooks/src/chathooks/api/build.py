@@ -8,6 +8,7 @@ from chathooks.api.docs_page import docs_page
 from chathooks.api.edge import Edge
 from chathooks.api.openapi import openapi_document
 from chathooks.api.pages import Pages, Ready, build_pages
+from chathooks.api.rate_limits import RateLimits
 from chathooks.api.routing import Route
 from chathooks.apps.access import Access
 
@@ -19,6 +20,7 @@ def build_api(
     ready: Ready,
     more: Sequence[BaseRoute] = (),
     local_metrics: bool = True,
+    rate_limits: RateLimits | None = None,
 ) -> Edge:
     """The ASGI application.
 
@@ -27,9 +29,9 @@ def build_api(
         access: authenticates callers.
         ready: what `/readyz` asks; raises ChathooksError while the server cannot do its work.
         more: Starlette routes of other parts: console, media, client connections.
+        rate_limits: count the calls of each app; none without.
         local_metrics: whether callers on loopback see `/metrics` without the management secret.
     """
     docs = docs_page(openapi_document(routes))
-    return Edge(
-        access, routes, build_pages(Pages(access, ready, docs, local_metrics=local_metrics), more)
-    )
+    pages = build_pages(Pages(access, ready, docs, local_metrics=local_metrics), more)
+    return Edge(access, routes, pages, rate_limits)

@@ -1,6 +1,6 @@
 """The ASGI application: every request of the API goes through here once, in this order.
 
-    find the route → authenticate → onBehalfOf → query → body → handler → answer
+    find the route → authenticate → rate limit → onBehalfOf → query → body → handler → answer
 
 What is not below `/v3` or `/apps` (health, metrics, documentation, other parts of the server) is handed on to
 `pages`. The order is fixed so that a caller without a valid key learns nothing but that; and it costs little: one
@@ -19,6 +19,7 @@ import structlog
 from chathooks.api import problems
 from chathooks.api.decoding import BODY_BYTES_MAX, body_decoder, is_json, query_decoder
 from chathooks.api.problems import bad_request
+from chathooks.api.rate_limits import RateLimits
 from chathooks.api.routing import Answer, Call, Route
 from chathooks.api.table import RouteTable
 from chathooks.apps.access import Access
@@ -172,14 +173,22 @@ def _on_behalf_of(value: bytes | None, entry: _Entry) -> str | None:
 class Edge:
     """The ASGI application."""
 
-    def __init__(self, access: Access, routes: Iterable[Route], pages: Asgi) -> None:
+    def __init__(
+        self,
+        access: Access,
+        routes: Iterable[Route],
+        pages: Asgi,
+        rate_limits: RateLimits | None = None,
+    ) -> None:
         """
         Args:
             access: authenticates callers.
             routes: every call of the API.
             pages: serves what is not below `/v3` or `/apps`.
+            rate_limits: count the calls of an app's keys; none without.
         """
         self._access = access
+        self._rate_limits = rate_limits if rate_limits is not None and rate_limits.on else None
         self._table = RouteTable(_entries(routes))
         self._pages = pages
         self._counters: dict[tuple[str, int], Any] = {}
@@ -205,7 +214,7 @@ class Edge:
                 raise not_found()
             entry, parameters = found
             label = entry.label
-            call = await self._read(entry, parameters, scope, receive)
+            call = await self._read(entry, parameters, scope, receive, headers)
             body = encode_answer(await entry.route.handler(call))
             status = 200
         except ClientGone:
@@ -218,8 +227,14 @@ class Edge:
         self._note(scope["method"], label, status, time.perf_counter() - began)
 
     async def _read(
-        self, entry: _Entry, parameters: dict[str, str], scope: Any, receive: Receive
+        self,
+        entry: _Entry,
+        parameters: dict[str, str],
+        scope: Any,
+        receive: Receive,
+        answered: list[tuple[bytes, bytes]],
     ) -> Call:
+        """The call; adds to `answered` the headers that the answer has whatever comes of it."""
         headers = read_headers(scope["headers"])
         get = headers.get
         if entry.managed:
@@ -232,6 +247,8 @@ class Edge:
                 get(b"apikey"), get(b"appid"), get(b"host"), entry.scope
             )
             app, digest = key.app, key.digest
+            if self._rate_limits is not None:
+                self._count(self._rate_limits, app.key, entry.route, answered)
         route = entry.route
         if route.management and get(b"x-webhook-version", WEBHOOK_VERSION) != WEBHOOK_VERSION:
             raise bad_request(
@@ -244,6 +261,16 @@ class Edge:
         if entry.decode_body is not None:
             body = await self._read_body(entry.decode_body, route, headers, receive)
         return Call(app, parameters, query, body, on_behalf_of, digest)
+
+    @staticmethod
+    def _count(
+        limits: RateLimits, app: int, route: Route, answered: list[tuple[bytes, bytes]]
+    ) -> None:
+        verdict = limits.take(app, core=route.core)
+        if verdict is not None:
+            answered += verdict.headers()
+            if not verdict.allowed:
+                raise verdict.refusal()
 
     async def _read_body(
         self,
@@ -296,6 +323,6 @@ def _answer_error(
     status, refusal = problems.shown(error)
     if refusal is problems.INTERNAL:
         log.error("request failed", method=method, route=label, exc_info=error)
-    if status in _TRY_AGAIN:
+    if status in _TRY_AGAIN and not any(name == b"retry-after" for name, _ in headers):
         headers.append((b"retry-after", b"%d" % problems.RETRY_AFTER_S))
     return status, problems.envelope(refusal)

@@ -122,6 +122,7 @@ class GroupRoutes:
                 method="POST",
                 path="/groups",
                 handler=self.create,
+                core=True,
                 summary="Create a group",
                 tag=TAG,
                 answer=NewGroupAnswer,

@@ -79,6 +79,7 @@ GENERAL_CODES = (
     "AUTH_ERR_APIKEY_NOT_FOUND",
     "AUTH_ERR_INVALID_APPID",
     "AUTH_ERR_NO_ACCESS",
+    "ERR_TOO_MANY_REQUESTS",
     "ERR_STORE_UNAVAILABLE",
 )
 """Codes that any call may answer with; a route's `errors` name the further ones."""

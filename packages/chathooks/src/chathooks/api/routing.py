@@ -75,5 +75,7 @@ class Route:
     """Whether the call reads the `onBehalfOf` header."""
     errors: tuple[str, ...] = ()
     """Codes that the call may answer with besides the general ones."""
+    core: bool = False
+    """Whether it counts among the core operations of the rate limits (rest-api.md A7)."""
     management: bool = False
     """Served below `/apps/{appId}` for management credentials too (rest-api.md B1)."""

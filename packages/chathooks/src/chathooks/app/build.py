@@ -15,6 +15,7 @@ from chathooks.api.apikeys_routes import ApiKeyRoutes
 from chathooks.api.build import build_api
 from chathooks.api.deliveries_routes import DeliveryRoutes
 from chathooks.api.events_routes import EventRoutes
+from chathooks.api.rate_limits import RateLimits
 from chathooks.api.replay_routes import ReplayRoutes
 from chathooks.api.server import ApiServer, Listen
 from chathooks.api.testfire_routes import FireTestRoutes
@@ -234,6 +235,9 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         access=Access(store),
         ready=lambda: store.read(lambda tx: tx.ping()),
         local_metrics=settings.public_url is None and not settings.trusted_proxies,
+        rate_limits=RateLimits(
+            clock, core=settings.rate_limit_core, standard=settings.rate_limit_standard
+        ),
     )
     return Runtime(
         settings=settings,

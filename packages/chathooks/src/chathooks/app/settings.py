@@ -215,6 +215,19 @@ SETTINGS: tuple[Setting, ...] = (
         20,
         "Failed deliveries of a webhook in a row that raise an alert.",
     ),
+    Setting(
+        "rate_limit_core",
+        _integer(0, 1_000_000_000),
+        0,
+        "Core operations (create or delete users, create groups) that an app may make per minute; "
+        "0 is no limit. CometChat's is 10000.",
+    ),
+    Setting(
+        "rate_limit_standard",
+        _integer(0, 1_000_000_000),
+        0,
+        "Other operations that an app may make per minute; 0 is no limit. CometChat's is 20000.",
+    ),
     Setting("call_timeout", _integer(1, 600), 45, "Seconds until a call goes unanswered."),
     Setting("log_level", _choice(*LOG_LEVELS), "info", "Least level that is logged."),
     Setting("role", _choice(*ROLES), "all", "What this process does."),
@@ -256,6 +269,8 @@ class Settings:
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     alert_lag_seconds: int = 300
     alert_failures: int = 20
+    rate_limit_core: int = 0
+    rate_limit_standard: int = 0
     call_timeout: int = 45
     log_level: str = "info"
     role: str = "all"
