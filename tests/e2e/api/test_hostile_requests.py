@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from chathooks.api.problems import STATUS_BY_CODE
 from chathooks.api.protocol import BODY_TIMEOUT_S, HEAD_BYTES_MAX, HEAD_TIMEOUT_S
 from chathooks.api.routing import Answer, Call, Route
 from chathooks.api.server import Listen
-from support.server import Server, serving
+from support.server import ANSWER_TIMEOUT_S, Server, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -490,3 +491,18 @@ async def test_a_number_that_no_column_can_hold_is_the_client_s_mistake(tmp_path
     async with serving(tmp_path, routes=broken_routes) as server:
         answer = await server.call("POST", "/overflow", {"number": 10**30})
         assert (answer.status, answer.code) == (400, "ERR_BAD_REQUEST")
+
+
+async def test_answers_on_a_kept_connection_do_not_wait_for_acknowledgements(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        try:
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), ANSWER_TIMEOUT_S)
+            (connection,) = server.http._server.server_state.connections
+            accepted = connection.transport.get_extra_info("socket")
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+        finally:
+            writer.close()
