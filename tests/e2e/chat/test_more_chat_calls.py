@@ -210,3 +210,74 @@ async def test_message_lists_are_narrowed_by_query(server: Server) -> None:
     none = await server.call("GET", "/messages?hasAttachments=1&hasLinks=1&mentionedUids=bob")
     assert none.data == []
     assert none.json["meta"] == {"current": {"limit": 10, "count": 0}}
+
+
+async def test_a_thread_is_followed_listed_and_left(server: Server) -> None:
+    sent = await sent_message(server)
+    path = f"/messages/{sent['id']}/thread/subscription"
+    followed = await server.call("POST", path, headers=acting("bob"))
+    assert followed.data["success"] is True
+    assert sent["id"] in followed.data["message"]
+    reply = {"category": "message", "type": "text", "data": {"text": "re"}}
+    made = await server.call(
+        "POST", f"/messages/{sent['id']}/thread", reply, headers=acting("alice")
+    )
+    listed = await server.call("GET", "/threads?limit=1", headers=acting("bob"))
+    (thread,) = listed.data
+    assert (thread["id"], thread["replyCount"], thread["threadSubscribed"]) == (sent["id"], 1, True)
+    assert thread["lastReply"]["id"] == made.data["id"]
+    previous = listed.json["meta"]["previous"]
+    assert previous == {
+        "affix": "prepend",
+        "updatedAt": thread["updatedAt"],
+        "id": sent["id"],
+    }
+    query = "&".join(f"{name}={value}" for name, value in previous.items())
+    rest = await server.call("GET", f"/threads?{query}", headers=acting("bob"))
+    assert sent["id"] not in [one["id"] for one in rest.data]
+    assert "previous" not in rest.json["meta"]
+    seen = await server.call("GET", f"/messages/{sent['id']}", headers=acting("bob"))
+    assert seen.data["threadSubscribed"] is True
+    left = await server.call("DELETE", path, headers=acting("bob"))
+    assert left.data["success"] is True
+    after = await server.call("GET", "/threads", headers=acting("bob"))
+    assert sent["id"] not in [one["id"] for one in after.data]
+
+
+async def test_lists_of_messages_tell_what_they_are_asked_for(server: Server) -> None:
+    uid = new_id()
+    user = {"uid": uid, "name": "M", "tags": ["vip"]}
+    assert (await server.call("POST", "/users", user)).status == 200
+    text = f"<@uid:{uid}> hello"
+    sent = await sent_message(server, receiver=uid, data={"text": text}, tags=["t"])
+    await sent_message(server, receiver=uid)
+    (told,) = (
+        await server.call("GET", "/users/alice/messages?myMentionsOnly=1", headers=acting(uid))
+    ).data
+    assert (told["id"], told["tags"]) == (sent["id"], ["t"])
+    for spelling in ("mentionsWithTagInfo", "mentionswithTagInfo"):
+        query = f"withTags=false&hasMentions=true&{spelling}=1&mentionsWithBlockedInfo=1"
+        listed = await server.call("GET", f"/users/{uid}/messages?{query}", headers=acting("alice"))
+        (one,) = listed.data
+        assert "tags" not in one
+        mentioned = one["data"]["mentions"][uid]
+        assert (mentioned["tags"], mentioned["blockedByMe"]) == (["vip"], False)
+
+
+async def test_groups_are_followed_by_when_they_changed(server: Server) -> None:
+    first, second = new_id(), new_id()
+    for guid in (first, second):
+        body = {"guid": guid, "name": guid, "type": "public"}
+        made = (await server.call("POST", "/groups", body)).data
+    since = made["createdAt"] - 1_000
+    newer = await server.call("GET", f"/groups?searchKey=more-&updatedAt={since}&affix=append")
+    guids = [one["guid"] for one in newer.data]
+    assert guids.index(first) < guids.index(second)
+    assert newer.json["meta"]["cursor"]["affix"] == "append"
+    until = made["createdAt"] + 1_000
+    older = await server.call("GET", f"/groups?searchKey=more-&updatedAt={until}&affix=prepend")
+    guids = [one["guid"] for one in older.data]
+    assert guids.index(second) < guids.index(first)
+    assert older.json["meta"]["cursor"]["affix"] == "prepend"
+    before = await server.call("GET", f"/groups?searchKey=more-&updatedAt={since}&affix=prepend")
+    assert before.data == []

@@ -95,6 +95,7 @@ class GroupRoutes:
             total=page.total,
             count=len(page.groups),
             updated_at=None if last is None else last.updated_at or last.created_at,
+            affix=query.affix,
         )
         return Answer(page.groups, meta)
 

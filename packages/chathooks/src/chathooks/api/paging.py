@@ -108,7 +108,9 @@ def cursor_meta(kind: str, place: int | None) -> CursorMeta:
     return CursorMeta() if place is None else CursorMeta(NextCursor(encode_cursor(kind, place)))
 
 
-def page_meta(query: PageQuery, *, total: int, count: int, updated_at: int | None) -> PageMeta:
+def page_meta(
+    query: PageQuery, *, total: int, count: int, updated_at: int | None, affix: str = "append"
+) -> PageMeta:
     """`meta` of one page.
 
     Args:
@@ -116,6 +118,7 @@ def page_meta(query: PageQuery, *, total: int, count: int, updated_at: int | Non
         total: entries of the whole list.
         count: entries of this page.
         updated_at: unix seconds of the page's last entry, None for an empty page.
+        affix: in which direction the list goes on.
     """
     return PageMeta(
         Pagination(
@@ -125,5 +128,5 @@ def page_meta(query: PageQuery, *, total: int, count: int, updated_at: int | Non
             current_page=query.page,
             total_pages=max(1, -(-total // query.per_page)),
         ),
-        msgspec.UNSET if updated_at is None else PageCursor("append", updated_at),
+        msgspec.UNSET if updated_at is None else PageCursor(affix, updated_at),
     )

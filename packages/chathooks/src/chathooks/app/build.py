@@ -235,9 +235,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         access=Access(store),
         ready=lambda: store.read(lambda tx: tx.ping()),
         local_metrics=settings.public_url is None and not settings.trusted_proxies,
-        rate_limits=RateLimits(
-            clock, core=settings.rate_limit_core, standard=settings.rate_limit_standard
-        ),
+        rate_limits=_rate_limits(settings, clock),
     )
     return Runtime(
         settings=settings,
@@ -271,6 +269,10 @@ async def _notifier(settings: Settings) -> AppriseNotifier | None:
     if not settings.alert_urls:
         return None
     return await asyncio.to_thread(AppriseNotifier.open, settings.alert_urls)
+
+
+def _rate_limits(settings: Settings, clock: Clock) -> RateLimits:
+    return RateLimits(clock, core=settings.rate_limit_core, standard=settings.rate_limit_standard)
 
 
 def _supervision(

@@ -40,13 +40,13 @@ class ChatBlocksPart(TransactionPart):
     ) -> list[tuple[UserRecord, int]]:
         where, parameters = _begins(search)
         sql = _SQL["list_blocks"].replace("{where}", where)
-        rows = self._all(sql, (user, *parameters, limit, offset))
+        rows = self._all(sql, (user, FILTERED_TOTAL_MAX, *parameters, limit, offset))
         return [(UserRecord(*row[:-1]), row[-1]) for row in rows]
 
     async def count_blocks(self, user: int, search: str | None) -> int:
         where, parameters = _begins(search)
         sql = _SQL["count_blocks"].replace("{where}", where)
-        count: int = self._one(sql, (user, *parameters, FILTERED_TOTAL_MAX))[0]
+        count: int = self._one(sql, (user, FILTERED_TOTAL_MAX, *parameters))[0]
         return count
 
 
