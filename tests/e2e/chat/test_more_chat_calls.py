@@ -281,3 +281,49 @@ async def test_groups_are_followed_by_when_they_changed(server: Server) -> None:
     assert older.json["meta"]["cursor"]["affix"] == "prepend"
     before = await server.call("GET", f"/groups?searchKey=more-&updatedAt={since}&affix=prepend")
     assert before.data == []
+
+
+async def walk(server: Server, path: str, direction: str) -> list[str]:
+    """The ids of a whole list, page after page, by nothing but what `meta` says."""
+    found: list[str] = []
+    query = "limit=2"
+    while True:
+        page = (await server.call("GET", f"{path}?{query}", headers=acting("bob"))).json
+        ids = [one["id"] for one in page["data"]]
+        found = ids + found if direction == "previous" else found + ids
+        place = page["meta"].get(direction)
+        if place is None:
+            return found
+        query = "limit=2&" + "&".join(f"{name}={value}" for name, value in place.items())
+
+
+async def test_lists_in_windows_are_walked_by_what_their_meta_says(server: Server) -> None:
+    uid = new_id()
+    assert (await server.call("POST", "/users", {"uid": uid, "name": uid})).status == 200
+    sent = await sent_message(server)
+    messages = []
+    for number in range(5):
+        body = {
+            "receiver": uid,
+            "receiverType": "user",
+            "category": "message",
+            "type": "text",
+            "data": {"text": str(number)},
+        }
+        made = await server.call("POST", "/messages", body, headers=acting("bob"))
+        messages.append(made.data["id"])
+        react = f"/messages/{sent['id']}/reactions/r{number}"
+        assert (await server.call("POST", react, headers=acting("bob"))).status == 200
+    assert await walk(server, f"/users/{uid}/messages", "previous") == messages
+    for page, wanted in ((1, messages[3:]), (2, messages[1:3]), (3, messages[:1]), (4, [])):
+        path = f"/users/{uid}/messages?perPage=2&page={page}"
+        listed = (await server.call("GET", path, headers=acting("bob"))).data
+        assert [one["id"] for one in listed] == wanted
+    too_far = await server.call("GET", f"/users/{uid}/messages?perPage=1000&page=12")
+    assert (too_far.status, too_far.code) == (400, "ERR_BAD_REQUEST")
+    reactions = f"/messages/{sent['id']}/reactions"
+    everything = [one["id"] for one in (await server.call("GET", reactions)).data]
+    assert len(everything) == 5
+    assert await walk(server, reactions, "previous") == everything
+    refused = await server.call("GET", f"{reactions}?sentAt=1")
+    assert (refused.status, refused.code) == (400, "ERR_BAD_REQUEST")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from chathooks.api.chat_answers import IDS_PER_QUERY_MAX, SearchKey, TagFilter
+from chathooks.api.paging import PageNumber
 from chathooks.api.problems import bad_request
 from chathooks.api.routing import Answer, Call, Route
 from chathooks.chat.filters import MessageFilter
@@ -14,6 +15,7 @@ from chathooks.chat.limits import (
     CONVERSATION_ID_CHARS_MAX,
     MESSAGES_PER_PAGE_DEFAULT,
     MESSAGES_PER_PAGE_MAX,
+    MESSAGES_SKIPPED_MAX,
 )
 from chathooks.chat.messages import Messages, SentToMany
 from chathooks.chat.requests import Id, MessageChange, MessageRemoval, SendMessage
@@ -77,6 +79,8 @@ class MessageQuery(
     limit: Limit | None = None
     per_page: Limit | None = None
     """The same as `limit`."""
+    page: PageNumber = 1
+    """Pages of `limit` messages in the direction of `affix`, from the place given on."""
     affix: Literal["prepend", "append"] = "prepend"
     """`prepend`: older than `id` or `sentAt`; `append`: newer."""
     id: str | None = None
@@ -109,9 +113,17 @@ class MessageQuery(
     """CometChat's API description spells it so too."""
 
     def window(self) -> Window:
-        """The part of the list that is asked for. Raises ERR_MESSAGE_ID_NOT_FOUND."""
+        """The part of the list that is asked for. Raises ERR_MESSAGE_ID_NOT_FOUND, ERR_BAD_REQUEST."""
+        limit = self.limit or self.per_page or MESSAGES_PER_PAGE_DEFAULT
+        skip = (self.page - 1) * limit
+        if skip > MESSAGES_SKIPPED_MAX:
+            raise bad_request(
+                f"Pages go {MESSAGES_SKIPPED_MAX} messages far; go on with the id in meta.",
+                {"page": f"is beyond {MESSAGES_SKIPPED_MAX} messages"},
+            )
         return Window(
-            limit=self.limit or self.per_page or MESSAGES_PER_PAGE_DEFAULT,
+            limit=limit,
+            skip=skip,
             append=self.affix == "append",
             message_id=None if self.id is None else parse_message_id(self.id),
             sent_at=self.sent_at,

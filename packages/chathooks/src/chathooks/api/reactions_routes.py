@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from chathooks.api.messages_routes import Current, MessagesMeta, Place
+from chathooks.api.messages_routes import Current, MessagesMeta, Place, Time
+from chathooks.api.problems import bad_request
 from chathooks.api.routing import Answer, Call, Route
 from chathooks.chat.limits import REACTIONS_PER_PAGE_DEFAULT, REACTIONS_PER_PAGE_MAX
 from chathooks.chat.reactions import Reactions, ReactionWindow
@@ -31,6 +32,16 @@ class ReactionQuery(
     affix: Literal["prepend", "append"] = "prepend"
     """`prepend`: older than `id`; `append`: newer."""
     id: str | None = None
+    sent_at: Time | None = None
+    """With `id`, as `meta` tells it: the id says the place."""
+
+    def window(self) -> ReactionWindow:
+        """The part of the list that is asked for. Raises ERR_BAD_REQUEST."""
+        if self.sent_at is not None and self.id is None:
+            raise bad_request(
+                "sentAt goes with id, both as meta tells them.", {"id": "is required with sentAt"}
+            )
+        return ReactionWindow(self.limit, self.affix == "append", self.id)
 
 
 class ReactionRoutes:
@@ -56,7 +67,7 @@ class ReactionRoutes:
         found = await self._reactions.page(
             call.app.key,
             call.path["id"],
-            ReactionWindow(query.limit, query.affix == "append", query.id),
+            query.window(),
             reaction=call.path.get("reaction"),
             on_behalf_of=call.on_behalf_of,
         )

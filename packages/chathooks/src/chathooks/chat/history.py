@@ -53,6 +53,8 @@ class Window:
     """Newer than the place given, else older."""
     message_id: int | None = None
     sent_at: int | None = None
+    skip: int = 0
+    """Messages of the window that are left out before the first one told."""
     from_timestamp: int | None = None
     to_timestamp: int | None = None
 
@@ -403,12 +405,13 @@ async def _page(
             after = max(after, reached[0] - 1)
         elif reached is not None:
             before = min(before, reached[0] + 1)
+    far = window.skip + window.limit
     found = {
         record.id: record
         for place in places
-        for record in await tx.list_messages(app, place, after, before, window.limit, newest=newest)
+        for record in await tx.list_messages(app, place, after, before, far, newest=newest)
     }
-    ids = sorted(found, reverse=newest)[: window.limit]
+    ids = sorted(found, reverse=newest)[window.skip : far]
     shown = await with_parties(tx, [found[key] for key in sorted(ids)])
     page = MessagePage(await views_of(tx, app, shown, viewer, shape))
     if len(page) < len(ids):

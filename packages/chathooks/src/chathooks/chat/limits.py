@@ -36,6 +36,8 @@ MENTIONS_MAX = 25
 """Users whom one message may mention; keeps the event within what the outbox takes."""
 MESSAGES_PER_PAGE_DEFAULT = 10
 MESSAGES_PER_PAGE_MAX = 1_000
+MESSAGES_SKIPPED_MAX = 10_000
+"""How far `page` goes into a list of messages; from there on its ids lead further."""
 MESSAGES_SCANNED_MAX = 5_000
 """How many messages a narrowed list looks at before it answers what it found so far."""
 THREADS_PER_PAGE_MAX = 1_000
