@@ -43,6 +43,8 @@ def _draw(chat: Chat, chance: random.Random) -> Callable[[], Awaitable[Any]]:
         lambda: chat.bans.ban(chat.app, guid, uid, actor),
         lambda: chat.bans.unban(chat.app, guid, uid, actor),
         lambda: chat.messages.reply(chat.app, message_id, REPLY, uid),
+        lambda: chat.threads.follow(chat.app, message_id, uid),
+        lambda: chat.threads.leave(chat.app, message_id, uid),
         lambda: chat.reactions.add(chat.app, message_id, "x", uid),
         lambda: chat.reactions.remove(chat.app, message_id, "x", uid),
         lambda: chat.messages.edit(
@@ -63,11 +65,15 @@ def _events(chat: Chat) -> int:
 
 
 def _rows(chat: Chat) -> list[Any]:
-    """All that the commands change."""
+    """All that the commands change and tell of; who follows which thread is told by no event."""
     return [
         chat.sql(f"SELECT * FROM {table}")
         for table in ("chat_groups", "members", "bans", "messages", "reactions")
     ]
+
+
+def _followers(chat: Chat) -> list[Any]:
+    return chat.sql("SELECT * FROM thread_subscriptions")
 
 
 def _books_agree(chat: Chat) -> None:
@@ -96,6 +102,13 @@ def _books_agree(chat: Chat) -> None:
     )
     counted = chat.sql("SELECT value FROM chat_counters WHERE name = 'groups'") or [(0,)]
     assert counted == chat.sql("SELECT count(*) FROM chat_groups WHERE deleted_at IS NULL")
+    by_range = chat.sql("SELECT sum(number) FROM group_ranges GROUP BY sort")
+    assert by_range == counted * 3
+    in_ranges = chat.sql("SELECT sum(active), sum(deactivated) FROM user_ranges")
+    assert in_ranges == chat.sql(
+        "SELECT coalesce(sum(deactivated_at IS NULL), 0), coalesce(sum(deactivated_at IS NOT NULL), 0) "
+        "FROM users WHERE built_in = 0"
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -104,13 +117,14 @@ async def test_random_commands_never_part_state_from_events(chat: Chat, seed: in
     refused = answered = 0
     for _ in range(COMMANDS):
         command = _draw(chat, chance)
-        fired_before, before = _events(chat), _rows(chat)
+        fired_before, before, followers = _events(chat), _rows(chat), _followers(chat)
         try:
             result = await command()
         except ChathooksError:
             refused += 1
             assert _events(chat) == fired_before
             assert _rows(chat) == before
+            assert _followers(chat) == followers
         else:
             answered += 1
             fired = _events(chat) - fired_before
