@@ -192,3 +192,17 @@ async def test_groups_are_listed_by_when_they_changed(chat: Chat) -> None:
         assert await pages_of_groups(chat.store, narrowed) == ["g000046", "g000048"]
     finally:
         connection.close()
+
+
+async def test_the_ranges_of_an_app_go_with_it(chat: Chat) -> None:
+    chat.sql("INSERT INTO apps (app, id, name, region, created_at) VALUES (7, 'x', 'X', 'us', 1)")
+    for _ in range(2):
+        assert chat.sql("SELECT app, first FROM user_ranges WHERE app = 7") == [(7, "")]
+        assert len(chat.sql("SELECT * FROM group_ranges WHERE app = 7")) == 3
+        chat.sql("DELETE FROM users WHERE app = 7")
+        chat.sql("DELETE FROM apps WHERE app = 7")
+        assert chat.sql("SELECT * FROM user_ranges WHERE app = 7") == []
+        assert chat.sql("SELECT * FROM group_ranges WHERE app = 7") == []
+        chat.sql(
+            "INSERT INTO apps (app, id, name, region, created_at) VALUES (7, 'x', 'X', 'us', 1)"
+        )

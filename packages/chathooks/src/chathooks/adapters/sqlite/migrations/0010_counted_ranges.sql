@@ -196,6 +196,11 @@ CREATE TRIGGER apps_have_ranges AFTER INSERT ON apps BEGIN
     VALUES (NEW.app, 'guid', '', '', 0), (NEW.app, 'name', '', '', 0), (NEW.app, 'createdAt', 0, '', 0);
 END;
 
+CREATE TRIGGER apps_take_ranges_along AFTER DELETE ON apps BEGIN
+    DELETE FROM user_ranges WHERE app = OLD.app;
+    DELETE FROM group_ranges WHERE app = OLD.app;
+END;
+
 -- Filters ------------------------------------------------------------------------------------------------
 
 CREATE INDEX chat_groups_by_type ON chat_groups (app, type, guid) WHERE deleted_at IS NULL;
