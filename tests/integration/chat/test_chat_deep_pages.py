@@ -175,6 +175,9 @@ async def test_a_filtered_list_ends_where_its_total_says(chat: Chat) -> None:
         assert len(by_role) <= FILTERED_TOTAL_MAX
         groups = await pages_of_groups(chat.store, GroupFilter(types=("public", "private")))
         assert len(groups) == FILTERED_TOTAL_MAX
+        assert (
+            len(await pages_of_groups(chat.store, GroupFilter(visible_to=1))) == FILTERED_TOTAL_MAX
+        )
     finally:
         connection.close()
 
@@ -206,3 +209,33 @@ async def test_the_ranges_of_an_app_go_with_it(chat: Chat) -> None:
         chat.sql(
             "INSERT INTO apps (app, id, name, region, created_at) VALUES (7, 'x', 'X', 'us', 1)"
         )
+
+
+async def test_a_role_and_a_type_are_listed_farther(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = sqlite3.connect(chat.path, isolation_level=None)
+    try:
+        fill(connection, 2 * FILTERED_TOTAL_MAX + 4 * PAGE)
+        for deactivated, condition in USER_STATES:
+            rows = connection.execute(
+                f"SELECT uid FROM users WHERE role = 'vip' AND {condition} ORDER BY uid"
+            )
+            only = UserFilter(roles=("vip",), deactivated=deactivated)
+            assert await pages_of_users(chat.store, only) == [uid for (uid,) in rows]
+        guids = connection.execute(
+            "SELECT guid FROM chat_groups WHERE type = 'public' ORDER BY guid"
+        )
+        public = [guid for (guid,) in guids]
+        assert len(public) > FILTERED_TOTAL_MAX
+        assert await pages_of_groups(chat.store, GroupFilter(types=("public",))) == public
+        down = GroupFilter(types=("public",), descending=True)
+        assert await pages_of_groups(chat.store, down) == public[::-1]
+        for module in ("chat_users", "chat_groups"):
+            name = f"chathooks.adapters.sqlite.{module}.INDEXED_TOTAL_MAX"
+            monkeypatch.setattr(name, FILTERED_TOTAL_MAX + 50)
+        assert await pages_of_groups(chat.store, GroupFilter(types=("public",))) == public[:10_050]
+        ended = await pages_of_users(chat.store, UserFilter(roles=("vip",), deactivated=None))
+        assert len(ended) == FILTERED_TOTAL_MAX + 50
+    finally:
+        connection.close()

@@ -21,6 +21,11 @@ class UserFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether it asks for more than a state, so that the app's counters do not tell the total."""
         return bool(self.search is not None or self.roles or self.tags)
 
+    @property
+    def is_one_role(self) -> bool:
+        """Whether it asks for a role and nothing else but a state, which one index lists."""
+        return len(self.roles) == 1 and self.search is None and not self.tags
+
 
 class GroupFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which groups a list holds, in which order."""
@@ -50,6 +55,13 @@ class GroupFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             or self.visible_to is not None
             or self.changed_after is not None
             or self.changed_before is not None
+        )
+
+    @property
+    def is_one_type(self) -> bool:
+        """Whether it asks for a type and nothing else, by guid, which one index lists."""
+        return len(self.types) == 1 and self == GroupFilter(
+            types=self.types, descending=self.descending
         )
 
 

@@ -53,6 +53,8 @@ REACTIONS_PER_PAGE_DEFAULT = 100
 REACTIONS_PER_PAGE_MAX = 1_000
 
 FILTERED_TOTAL_MAX = 10_000
-"""A filtered list is counted up to here, so that no request counts a whole table."""
+"""A list that is narrowed by filters ends here, so that no request reads a whole table."""
+INDEXED_TOTAL_MAX = 100_000
+"""The same for a list that an index holds in order (one role, one type): entries are skipped and counted there."""
 MEMBERS_REMOVED_PER_BATCH = 1_000
 """Rows of a deleted group that one transaction takes away."""

@@ -172,10 +172,10 @@ class UserTransaction(Protocol):
     async def list_users(
         self, app: int, only: UserFilter, limit: int, offset: int
     ) -> list[UserRecord]:
-        """By uid."""
+        """By uid; ends after FILTERED_TOTAL_MAX if narrowed, of one role after INDEXED_TOTAL_MAX."""
 
     async def count_users(self, app: int, only: UserFilter) -> int:
-        """How many `list_users` knows: exact without filter, else at most FILTERED_TOTAL_MAX."""
+        """How many `list_users` knows."""
 
 
 class TokenTransaction(Protocol):
@@ -278,10 +278,13 @@ class GroupTransaction(Protocol):
     async def list_groups(
         self, app: int, only: GroupFilter, limit: int, offset: int
     ) -> list[tuple[GroupRecord, MemberRecord | None]]:
-        """With the membership of `only.visible_to`, if set."""
+        """With the membership of `only.visible_to`, if set.
+
+        Ends after FILTERED_TOTAL_MAX if narrowed, of one type by guid after INDEXED_TOTAL_MAX.
+        """
 
     async def count_groups(self, app: int, only: GroupFilter) -> int:
-        """How many `list_groups` knows: exact without filter, else at most FILTERED_TOTAL_MAX."""
+        """How many `list_groups` knows."""
 
     async def members(self, group: int, users: Collection[int]) -> dict[int, MemberRecord]:
         """Those of the users that are members."""

@@ -8,7 +8,7 @@ from chathooks.adapters.sqlite.chat_users import prefix_range
 from chathooks.adapters.sqlite.connection import TransactionPart
 from chathooks.adapters.sqlite.statements import statements
 from chathooks.chat.filters import GroupFilter
-from chathooks.chat.limits import FILTERED_TOTAL_MAX, GROUPS_PER_USER_MAX
+from chathooks.chat.limits import FILTERED_TOTAL_MAX, GROUPS_PER_USER_MAX, INDEXED_TOTAL_MAX
 from chathooks.chat.store import GroupRecord, MemberRecord, UserRecord
 from chathooks_events.entities import Scope
 
@@ -122,6 +122,11 @@ class ChatGroupsPart(TransactionPart):
                 (GroupRecord(*row[:-_MEMBERSHIP_COLUMNS]), None)
                 for row in await self._page_of_all(app, only, limit, offset)
             ]
+        if only.is_one_type:
+            sql = _SQL["list_groups_of_type"].replace("{order}", _order(only, only.descending))
+            rest = max(0, min(limit, INDEXED_TOTAL_MAX - offset))
+            rows = self._all(sql, (app, only.types[0], rest, offset))
+            return [(GroupRecord(*row[:-_MEMBERSHIP_COLUMNS]), None) for row in rows]
         candidates, where, parameters = _narrowed(app, only)
         rest = max(0, min(limit, FILTERED_TOTAL_MAX - offset))
         sql = _SQL["list_groups_found"].replace("{candidates}", candidates)
@@ -153,6 +158,9 @@ class ChatGroupsPart(TransactionPart):
     async def count_groups(self, app: int, only: GroupFilter) -> int:
         if not only.narrows:
             return int(self._one(_SQL["counter"], (app,))[0])
+        if only.is_one_type:
+            sql = _SQL["count_groups_of_type"]
+            return int(self._one(sql, (app, only.types[0], INDEXED_TOTAL_MAX))[0])
         candidates, where, parameters = _narrowed(app, only)
         sql = _SQL["count_groups_found"].replace("{candidates}", candidates)
         total = int(self._one(sql.replace("{where}", where), parameters)[0])

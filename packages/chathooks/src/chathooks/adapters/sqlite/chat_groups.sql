@@ -87,6 +87,18 @@ g.guid >= ?
 -- from_createdat --
 g.group_key >= ?
 
+-- list_groups_of_type --
+SELECT g.group_key, g.guid, g.name, g.type, g.description, g.icon, g.password_hash, g.owner,
+    g.metadata, g.tags, g.members_count, g.created_at, g.updated_at, g.updated_by, g.deleted_at,
+    NULL, NULL
+FROM chat_groups AS g WHERE g.app = ? AND g.type = ? AND g.deleted_at IS NULL
+ORDER BY {order} LIMIT ? OFFSET ?
+
+-- count_groups_of_type --
+SELECT count(*) FROM (
+    SELECT 1 FROM chat_groups WHERE app = ? AND type = ? AND deleted_at IS NULL LIMIT ?
+)
+
 -- list_groups_found --
 SELECT g.group_key, g.guid, g.name, g.type, g.description, g.icon, g.password_hash, g.owner,
     g.metadata, g.tags, g.members_count, g.created_at, g.updated_at, g.updated_by, g.deleted_at,

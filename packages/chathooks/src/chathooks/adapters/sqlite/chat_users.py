@@ -7,7 +7,7 @@ from typing import Any
 from chathooks.adapters.sqlite.connection import TransactionPart
 from chathooks.adapters.sqlite.statements import statements
 from chathooks.chat.filters import UserFilter
-from chathooks.chat.limits import FILTERED_TOTAL_MAX
+from chathooks.chat.limits import FILTERED_TOTAL_MAX, INDEXED_TOTAL_MAX
 from chathooks.chat.store import UserRecord
 
 _SQL = statements("chat_users.sql")
@@ -91,7 +91,11 @@ class ChatUsersPart(TransactionPart):
     async def list_users(
         self, app: int, only: UserFilter, limit: int, offset: int
     ) -> list[UserRecord]:
-        if only.narrows:
+        if only.is_one_role:
+            sql = _SQL["list_users_of_role"].replace("{where}", _of_state(only))
+            rest = max(0, min(limit, INDEXED_TOTAL_MAX - offset))
+            rows = self._all(sql, (app, only.roles[0], rest, offset))
+        elif only.narrows:
             candidates, where, parameters = _narrowed(app, only)
             sql = _SQL["list_users_found"].replace("{candidates}", candidates)
             rest = max(0, min(limit, FILTERED_TOTAL_MAX - offset))
@@ -116,6 +120,9 @@ class ChatUsersPart(TransactionPart):
             active = 0 if only.deactivated is True else self._counter(app, "users")
             gone = 0 if only.deactivated is False else self._counter(app, "users_deactivated")
             return active + gone
+        if only.is_one_role:
+            sql = _SQL["count_users_of_role"].replace("{where}", _of_state(only))
+            return int(self._one(sql, (app, only.roles[0], INDEXED_TOTAL_MAX))[0])
         candidates, where, parameters = _narrowed(app, only)
         sql = _SQL["count_users_found"].replace("{candidates}", candidates)
         total: int = self._one(sql.replace("{where}", where), parameters)[0]

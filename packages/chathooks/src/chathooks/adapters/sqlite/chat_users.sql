@@ -54,6 +54,17 @@ SELECT user, uid, name, avatar, link, role, status_message, metadata, private_me
 FROM users AS u WHERE app = ? AND uid >= ? AND built_in = 0{where}
 ORDER BY uid LIMIT ? OFFSET ?
 
+-- list_users_of_role --
+SELECT user, uid, name, avatar, link, role, status_message, metadata, private_metadata, tags,
+    created_at, updated_at, deactivated_at, built_in
+FROM users AS u WHERE app = ? AND role = ? AND built_in = 0{where}
+ORDER BY uid LIMIT ? OFFSET ?
+
+-- count_users_of_role --
+SELECT count(*) FROM (
+    SELECT 1 FROM users AS u WHERE app = ? AND role = ? AND built_in = 0{where} LIMIT ?
+)
+
 -- list_users_found --
 SELECT u.user, uid, name, avatar, link, role, status_message, metadata, private_metadata, tags,
     created_at, updated_at, deactivated_at, built_in
