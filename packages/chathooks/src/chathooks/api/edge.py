@@ -31,12 +31,11 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Any, Receive, Send], Awaitable[None]]
 
-API_MOUNT = "/v3"
-MANAGEMENT_MOUNT = "/apps/{appId}"
 WEBHOOK_VERSION = b"2"
 
 _API_PREFIX = b"/v3/"
 _MANAGEMENT_PREFIX = b"/apps/"
+_APPS = b"/apps"
 _READ_HEADERS = frozenset(
     (
         b"apikey",
@@ -82,20 +81,11 @@ def _entries(routes: Iterable[Route]) -> Iterable[tuple[str, str, _Entry]]:
     for route in routes:
         decode_query = query_decoder(route.query)
         decode_body = None if route.body is None else body_decoder(route.body)
-        mounts = (API_MOUNT, MANAGEMENT_MOUNT) if route.management else (API_MOUNT,)
-        for mount in mounts:
-            pattern = mount + route.path
+        for pattern, managed in route.patterns():
             yield (
                 route.method,
                 pattern,
-                _Entry(
-                    route,
-                    pattern,
-                    mount is MANAGEMENT_MOUNT,
-                    Scope(route.scope),
-                    decode_query,
-                    decode_body,
-                ),
+                _Entry(route, pattern, managed, Scope(route.scope), decode_query, decode_body),
             )
 
 
@@ -199,7 +189,7 @@ class Edge:
         """See the ASGI specification 3.0."""
         if scope["type"] == "http":
             path: bytes = scope["raw_path"]
-            if path.startswith((_API_PREFIX, _MANAGEMENT_PREFIX)):
+            if path.startswith((_API_PREFIX, _MANAGEMENT_PREFIX)) or path == _APPS:
                 await self._serve(scope, path, receive, send)
                 return
         await self._pages(scope, receive, send)
@@ -239,7 +229,7 @@ class Edge:
         get = headers.get
         if entry.managed:
             app = await self._access.management(
-                get(b"key"), get(b"secret"), parameters.pop("appId")
+                get(b"key"), get(b"secret"), parameters.pop("appId", None)
             )
             digest = None
         else:

@@ -7,7 +7,6 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from chathooks import __version__
-from chathooks.api.edge import API_MOUNT, MANAGEMENT_MOUNT
 from chathooks.api.problems import GENERAL_CODES, STATUS_BY_CODE, ErrorEnvelope
 from chathooks.api.routing import Route
 from chathooks_events import catalog
@@ -173,9 +172,8 @@ def _error_responses(route: Route, *, managed: bool) -> dict[str, Schema]:
     }
 
 
-def _operation(route: Route, mount: str, schemas: _Schemas) -> Schema:
-    managed = mount == MANAGEMENT_MOUNT
-    words = [part.strip("{}") for part in (mount + route.path).split("/") if part]
+def _operation(route: Route, path: str, schemas: _Schemas, *, managed: bool) -> Schema:
+    words = [part.strip("{}") for part in path.split("/") if part]
     operation: Schema = {
         "operationId": "_".join([route.method.lower(), *words]),
         "summary": route.summary,
@@ -183,7 +181,7 @@ def _operation(route: Route, mount: str, schemas: _Schemas) -> Schema:
         "tags": [route.tag],
         "security": [{"managementKey": [], "managementSecret": []} if managed else {"apikey": []}],
         "parameters": [
-            *_path_parameters(mount + route.path),
+            *_path_parameters(path),
             *_query_parameters(route.query, schemas),
             *_header_parameters(route, managed=managed),
         ],
@@ -232,10 +230,9 @@ def openapi_document(routes: Sequence[Route]) -> dict[str, Any]:
     schemas = _Schemas(_types(routes))
     paths: dict[str, Any] = {}
     for route in routes:
-        mounts = (API_MOUNT, MANAGEMENT_MOUNT) if route.management else (API_MOUNT,)
-        for mount in mounts:
-            operations = paths.setdefault(mount + route.path, {})
-            operations[route.method.lower()] = _operation(route, mount, schemas)
+        for path, managed in route.patterns():
+            operations = paths.setdefault(path, {})
+            operations[route.method.lower()] = _operation(route, path, schemas, managed=managed)
     tags = list(dict.fromkeys([*(route.tag for route in routes), "Webhook bodies"]))
     return {
         "openapi": "3.1.0",

@@ -13,12 +13,16 @@ import msgspec
 from chathooks.apps.records import App
 from chathooks.kernel.errors import ChathooksError
 
+API_MOUNT = "/v3"
+MANAGEMENT_MOUNT = "/apps/{appId}"
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request that was authenticated, decoded and found valid."""
 
     app: App
+    """NO_APP where the call concerns no app in particular."""
     path: Mapping[str, str]
     """Path parameters, percent-decoded once."""
     query: Any
@@ -79,3 +83,12 @@ class Route:
     """Whether it counts among the core operations of the rate limits (rest-api.md A7)."""
     management: bool = False
     """Served below `/apps/{appId}` for management credentials too (rest-api.md B1)."""
+    managed_only: bool = False
+    """Served for management credentials alone, at `path` as it stands, e.g. `/apps` (rest-api.md B3)."""
+
+    def patterns(self) -> tuple[tuple[str, bool], ...]:
+        """The whole paths that it is served at, and whether each asks for management credentials."""
+        if self.managed_only:
+            return ((self.path, True),)
+        api = (API_MOUNT + self.path, False)
+        return (api, (MANAGEMENT_MOUNT + self.path, True)) if self.management else (api,)

@@ -12,6 +12,7 @@ from chathooks import __version__
 from chathooks.adapters.notify.apprise_notifier import AppriseNotifier
 from chathooks.adapters.sqlite.store import SqliteStore
 from chathooks.api.apikeys_routes import ApiKeyRoutes
+from chathooks.api.apps_routes import AppRoutes
 from chathooks.api.build import build_api
 from chathooks.api.deliveries_routes import DeliveryRoutes
 from chathooks.api.events_routes import EventRoutes
@@ -27,10 +28,13 @@ from chathooks.app.settings import Settings
 from chathooks.apps.access import Access
 from chathooks.apps.bootstrap import bootstrap
 from chathooks.apps.keys import ApiKeys
+from chathooks.apps.preferences import AppSettings
 from chathooks.apps.records import Credentials
+from chathooks.apps.registry import Apps
 from chathooks.chat.upkeep import UPKEEP_EVERY_S, Upkeep
 from chathooks.delivery.alerting import Alerting
 from chathooks.delivery.alerts import Thresholds
+from chathooks.delivery.app_deletion import REMOVE_EVERY_S, AppDeletion
 from chathooks.delivery.cycle import EngineLimits
 from chathooks.delivery.engine import Engine
 from chathooks.delivery.lanes import ATTEMPTS_IN_FLIGHT_HARD_MAX
@@ -75,6 +79,7 @@ class Runtime:
     retention: Retention
     supervision: Supervision
     upkeep: Upkeep
+    app_deletion: AppDeletion
     credentials: Credentials | None
     """The keys of the app that this start made; None where the store had one."""
     notifier: AppriseNotifier | None = None
@@ -95,6 +100,7 @@ class Runtime:
             asyncio.create_task(_every(self.clock, OBSERVE_EVERY_S, self.supervision.observe)),
             asyncio.create_task(_every(self.clock, PRUNE_EVERY_S, self.retention.prune)),
             asyncio.create_task(_every(self.clock, UPKEEP_EVERY_S, self.upkeep.round)),
+            asyncio.create_task(_every(self.clock, REMOVE_EVERY_S, self.app_deletion.round)),
         ]
 
     async def failed(self) -> None:
@@ -216,6 +222,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
     webhooks = Webhooks(
         store, outbox, clock, random, box, policy, webhooks_per_app=settings.webhooks_per_app
     )
+    app_deletion = AppDeletion(store, webhooks, clock)
     test_fire = FireTest(
         store, clock, ids, client, box, policy, request_timeout_s=settings.request_timeout
     )
@@ -225,6 +232,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         [
             *chat.routes(),
             *ApiKeyRoutes(ApiKeys(store, clock, random)).routes(),
+            *AppRoutes(Apps(store, clock, random), app_deletion, AppSettings(store)).routes(),
             *WebhookRoutes(webhooks).routes(),
             *TriggerRoutes().routes(),
             *EventRoutes(Feed(store)).routes(),
@@ -249,6 +257,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         retention=Retention(store, clock, settings.retention_days),
         supervision=_supervision(settings, store, clock, engine, notifier),
         upkeep=chat.upkeep,
+        app_deletion=app_deletion,
         credentials=credentials,
         notifier=notifier,
     )

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 from typing import TypeVar
 
-from chathooks.apps.records import ApiKey, App, Scope
+from chathooks.apps.records import NO_APP, ApiKey, App, Scope
 from chathooks.apps.store import AppsTransaction
 from chathooks.kernel.errors import ChathooksError
 from chathooks.kernel.transactions import Store, Topic
@@ -95,13 +95,13 @@ class Access:
             )
         return found
 
-    async def management(self, key: bytes | None, secret: bytes | None, app_id: str) -> App:
-        """The app of a management call.
+    async def management(self, key: bytes | None, secret: bytes | None, app_id: str | None) -> App:
+        """The app of a management call; NO_APP where it concerns no app in particular.
 
         Args:
             key: value of the `key` header.
             secret: value of the `secret` header.
-            app_id: the app that the path names.
+            app_id: the app that the path names; None where it names none.
 
         Raises:
             ChathooksError: AUTH_ERR_EMPTY_AUTH_HEADER, AUTH_ERR_APIKEY_NOT_FOUND, AUTH_ERR_INVALID_APPID.
@@ -122,6 +122,8 @@ class Access:
                 "These management credentials are not valid; check the key and secret headers.",
                 {"key": "does not go with this secret"},
             )
+        if app_id is None:
+            return NO_APP
         app = await self._find_app(app_id)
         if app is None:
             raise unknown_app()

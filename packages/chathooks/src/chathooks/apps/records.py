@@ -26,6 +26,12 @@ class App:
     id: str
     name: str
     region: str
+    created_at: int = 0
+    """Unix seconds."""
+
+
+NO_APP = App(0, "", "", "")
+"""The app of calls that concern no app in particular, such as the list of all."""
 
 
 @dataclass(frozen=True, slots=True)

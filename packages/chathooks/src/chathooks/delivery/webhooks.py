@@ -29,6 +29,8 @@ MAX_CONCURRENCY_DEFAULT = 64
 MAX_CONCURRENCY_MAX = 1000
 ROTATION_OVERLAP_S_DEFAULT = 86_400
 ROTATION_OVERLAP_S_MAX = 30 * 86_400
+DELETED_AT_ONCE = 100
+"""Webhooks read at once when all of an app are deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +271,15 @@ class Webhooks:
         """Delete a webhook. Raises ERR_WEBHOOK_NOT_FOUND."""
         now_s = self._now_s()
         await self._change(app, webhook_id, lambda old: replace(old, deleted_at=now_s))
+
+    async def delete_all(self, tx: WebhookTransaction, app: int) -> None:
+        """Delete every webhook of an app, as part of a transaction of the caller's."""
+        now_s = self._now_s()
+        while found := await tx.list_webhooks(app, None, 0, DELETED_AT_ONCE):
+            for webhook in found:
+                gone = replace(webhook, deleted_at=now_s, updated_at=now_s)
+                await tx.update_webhook(gone)
+                await self._announce(tx, gone)
 
     async def add_triggers(
         self, app: int, webhook_id: str, names: Sequence[str]

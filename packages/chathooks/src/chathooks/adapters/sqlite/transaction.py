@@ -1,5 +1,6 @@
 """A SQLite transaction: the ports of apps, chat, events, webhooks and deliveries on one connection."""
 
+from chathooks.adapters.sqlite.app_removal import AppRemovalPart
 from chathooks.adapters.sqlite.apps import AppsPart
 from chathooks.adapters.sqlite.chat_bans import ChatBansPart
 from chathooks.adapters.sqlite.chat_blocks import ChatBlocksPart
@@ -18,6 +19,7 @@ from chathooks.adapters.sqlite.webhooks import WebhooksPart
 
 
 class SqliteTransaction(
+    AppRemovalPart,
     AppsPart,
     ChatBansPart,
     ChatBlocksPart,
