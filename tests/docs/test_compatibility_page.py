@@ -30,12 +30,15 @@ def _document(port: int) -> Any:
 async def test_every_served_call_and_no_other_stands_in_a_table(tmp_path: Path) -> None:
     async with running(tmp_path) as server:
         document = await to_thread(_document, server.port)
+    mounted_twice = "/apps/{appId}"
     served = {
         f"{method.upper()} {path.removeprefix('/v3')}"
         for path, methods in document["paths"].items()
         if path.startswith("/v3/")
+        or f"/v3{path.removeprefix(mounted_twice)}" not in document["paths"]
         for method in methods
     }
+    assert "POST /apps" in served
     assert len(served) > 50
     told: dict[str, list[str]] = {"absent": [], "served": []}
     for calls, state in ROW.findall(PAGE.read_text("utf-8")):

@@ -17,6 +17,48 @@ from support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
+TO_BOB = {"receiver": "bob", "receiverType": "user", "category": "message", "type": "text"}
+TEXT = {"data": {"text": "x"}}
+UNREACHABLE: list[tuple[str, str, Any, str]] = [
+    ("GET", "/users/alice", None, "ERR_UID_NOT_FOUND"),
+    ("PUT", "/users/alice", {"name": "x"}, "ERR_UID_NOT_FOUND"),
+    ("DELETE", "/users/alice", None, "ERR_UID_NOT_FOUND"),
+    ("POST", "/users/alice/auth_tokens", {}, "ERR_UID_NOT_FOUND"),
+    ("GET", "/users/alice/auth_tokens", None, "ERR_UID_NOT_FOUND"),
+    ("GET", "/users/alice/blockedusers", None, "ERR_UID_NOT_FOUND"),
+    ("POST", "/users/alice/blockedusers", {"blockedUids": ["bob"]}, "ERR_UID_NOT_FOUND"),
+    ("GET", "/users/alice/messages", None, "ERR_UID_NOT_FOUND"),
+    ("GET", "/groups/team", None, "ERR_GUID_NOT_FOUND"),
+    ("PUT", "/groups/team", {"name": "x"}, "ERR_GUID_NOT_FOUND"),
+    ("DELETE", "/groups/team", None, "ERR_GUID_NOT_FOUND"),
+    ("GET", "/groups/team/members", None, "ERR_GUID_NOT_FOUND"),
+    ("POST", "/groups/team/members", {"participants": ["frank"]}, "ERR_GUID_NOT_FOUND"),
+    ("DELETE", "/groups/team/members/bob", None, "ERR_GUID_NOT_FOUND"),
+    ("GET", "/groups/team/bannedusers", None, "ERR_GUID_NOT_FOUND"),
+    ("POST", "/groups/team/bannedusers/bob", None, "ERR_GUID_NOT_FOUND"),
+    ("GET", "/groups/team/messages", None, "ERR_GUID_NOT_FOUND"),
+    ("GET", "/messages/{message}", None, "ERR_MESSAGE_ID_NOT_FOUND"),
+    ("PUT", "/messages/{message}", TEXT, "ERR_MESSAGE_ID_NOT_FOUND"),
+    ("DELETE", "/messages/{message}", None, "ERR_MESSAGE_ID_NOT_FOUND"),
+    ("GET", "/messages/{message}/thread", None, "ERR_MESSAGE_ID_NOT_FOUND"),
+    ("GET", "/messages/{message}/reactions", None, "ERR_MESSAGE_ID_NOT_FOUND"),
+    ("POST", "/messages", {**TO_BOB, **TEXT}, "ERR_UID_NOT_FOUND"),
+    ("GET", "/webhooks/mine", None, "ERR_WEBHOOK_NOT_FOUND"),
+    ("PUT", "/webhooks/mine", {"name": "x"}, "ERR_WEBHOOK_NOT_FOUND"),
+    ("DELETE", "/webhooks/mine", None, "ERR_WEBHOOK_NOT_FOUND"),
+    ("GET", "/webhooks/mine/triggers", None, "ERR_WEBHOOK_NOT_FOUND"),
+    ("GET", "/webhooks/mine/deliveries", None, "ERR_WEBHOOK_NOT_FOUND"),
+    ("POST", "/webhooks/mine/replay", {"states": ["delivered"]}, "ERR_WEBHOOK_NOT_FOUND"),
+    ("POST", "/webhooks/mine/test", {"trigger": "message_sent"}, "ERR_WEBHOOK_NOT_FOUND"),
+    ("POST", "/webhooks/mine/secret/rotate", {}, "ERR_WEBHOOK_NOT_FOUND"),
+    ("GET", "/deliveries/{delivery}", None, "ERR_DELIVERY_NOT_FOUND"),
+    ("POST", "/deliveries/{delivery}/replay", None, "ERR_DELIVERY_NOT_FOUND"),
+    ("GET", "/apikeys/{key}", None, "ERR_APIKEY_NOT_FOUND"),
+    ("PUT", "/apikeys/{key}", {"scope": "fullAccess"}, "ERR_APIKEY_NOT_FOUND"),
+    ("DELETE", "/apikeys/{key}", None, "ERR_APIKEY_NOT_FOUND"),
+]
+"""What another app's key finds nothing at: method, path, body and code."""
+
 
 @pytest.fixture(scope="module")
 async def endpoint() -> AsyncIterator[ScriptedEndpoint]:
@@ -207,54 +249,14 @@ async def test_nothing_of_one_app_is_reached_with_a_key_of_another(
     (delivery,) = (await owner("GET", "/webhooks/mine/deliveries")).data
     message = f"/messages/{ids['message']}"
     as_alice = {"onBehalfOf": "alice"}
-    text = {"data": {"text": "x"}}
-    window = {"states": ["delivered"]}
-    to_bob = {"receiver": "bob", "receiverType": "user", "category": "message", "type": "text"}
-    reply = {"category": "message", "type": "text", **text}
-    refused: list[tuple[str, str, Any, str]] = [
-        ("GET", "/users/alice", None, "ERR_UID_NOT_FOUND"),
-        ("PUT", "/users/alice", {"name": "x"}, "ERR_UID_NOT_FOUND"),
-        ("DELETE", "/users/alice", None, "ERR_UID_NOT_FOUND"),
-        ("POST", "/users/alice/auth_tokens", {}, "ERR_UID_NOT_FOUND"),
-        ("GET", "/users/alice/auth_tokens", None, "ERR_UID_NOT_FOUND"),
-        ("GET", "/users/alice/blockedusers", None, "ERR_UID_NOT_FOUND"),
-        ("POST", "/users/alice/blockedusers", {"blockedUids": ["bob"]}, "ERR_UID_NOT_FOUND"),
-        ("GET", "/users/alice/messages", None, "ERR_UID_NOT_FOUND"),
-        ("GET", "/groups/team", None, "ERR_GUID_NOT_FOUND"),
-        ("PUT", "/groups/team", {"name": "x"}, "ERR_GUID_NOT_FOUND"),
-        ("DELETE", "/groups/team", None, "ERR_GUID_NOT_FOUND"),
-        ("GET", "/groups/team/members", None, "ERR_GUID_NOT_FOUND"),
-        ("POST", "/groups/team/members", {"participants": ["frank"]}, "ERR_GUID_NOT_FOUND"),
-        ("DELETE", "/groups/team/members/bob", None, "ERR_GUID_NOT_FOUND"),
-        ("GET", "/groups/team/bannedusers", None, "ERR_GUID_NOT_FOUND"),
-        ("POST", "/groups/team/bannedusers/bob", None, "ERR_GUID_NOT_FOUND"),
-        ("GET", "/groups/team/messages", None, "ERR_GUID_NOT_FOUND"),
-        ("GET", message, None, "ERR_MESSAGE_ID_NOT_FOUND"),
-        ("PUT", message, text, "ERR_MESSAGE_ID_NOT_FOUND"),
-        ("DELETE", message, None, "ERR_MESSAGE_ID_NOT_FOUND"),
-        ("GET", f"{message}/thread", None, "ERR_MESSAGE_ID_NOT_FOUND"),
-        ("GET", f"{message}/reactions", None, "ERR_MESSAGE_ID_NOT_FOUND"),
-        ("POST", "/messages", {**to_bob, **text}, "ERR_UID_NOT_FOUND"),
-        ("GET", "/webhooks/mine", None, "ERR_WEBHOOK_NOT_FOUND"),
-        ("PUT", "/webhooks/mine", {"name": "x"}, "ERR_WEBHOOK_NOT_FOUND"),
-        ("DELETE", "/webhooks/mine", None, "ERR_WEBHOOK_NOT_FOUND"),
-        ("GET", "/webhooks/mine/triggers", None, "ERR_WEBHOOK_NOT_FOUND"),
-        ("GET", "/webhooks/mine/deliveries", None, "ERR_WEBHOOK_NOT_FOUND"),
-        ("POST", "/webhooks/mine/replay", window, "ERR_WEBHOOK_NOT_FOUND"),
-        ("POST", "/webhooks/mine/test", {"trigger": "message_sent"}, "ERR_WEBHOOK_NOT_FOUND"),
-        ("POST", "/webhooks/mine/secret/rotate", {}, "ERR_WEBHOOK_NOT_FOUND"),
-        ("GET", f"/deliveries/{delivery['id']}", None, "ERR_DELIVERY_NOT_FOUND"),
-        ("POST", f"/deliveries/{delivery['id']}/replay", None, "ERR_DELIVERY_NOT_FOUND"),
-        ("GET", f"/apikeys/{auth}", None, "ERR_APIKEY_NOT_FOUND"),
-        ("PUT", f"/apikeys/{auth}", {"scope": "fullAccess"}, "ERR_APIKEY_NOT_FOUND"),
-        ("DELETE", f"/apikeys/{auth}", None, "ERR_APIKEY_NOT_FOUND"),
-    ]
+    reply = {"category": "message", "type": "text", **TEXT}
+    names = {"message": ids["message"], "delivery": delivery["id"], "key": auth}
     before = len(endpoint.requests)
-    for method, path, body, code in refused:
-        answer = await other(method, path, body)
+    for method, path, body, code in UNREACHABLE:
+        answer = await other(method, path.format(**names), body)
         assert (answer.status, answer.code) == (404, code), (method, path)
         assert b"secret words" not in answer.body
-    spoken = await other("POST", "/messages", {**to_bob, **text}, headers=as_alice)
+    spoken = await other("POST", "/messages", {**TO_BOB, **TEXT}, headers=as_alice)
     assert spoken.code == "ERR_UID_NOT_FOUND"
     for path in ("/users", "/groups", "/messages", "/webhooks", "/events"):
         assert (await other("GET", path)).data == [], path

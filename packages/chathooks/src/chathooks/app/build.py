@@ -11,8 +11,6 @@ import structlog
 from chathooks import __version__
 from chathooks.adapters.notify.apprise_notifier import AppriseNotifier
 from chathooks.adapters.sqlite.store import SqliteStore
-from chathooks.api.apikeys_routes import ApiKeyRoutes
-from chathooks.api.apps_routes import AppRoutes
 from chathooks.api.build import build_api
 from chathooks.api.deliveries_routes import DeliveryRoutes
 from chathooks.api.events_routes import EventRoutes
@@ -25,12 +23,10 @@ from chathooks.api.webhooks_routes import WebhookRoutes
 from chathooks.app.chat import ChatCore
 from chathooks.app.secrets import anchored_clock, given_credentials, prove_key, secret_box
 from chathooks.app.settings import Settings
+from chathooks.app.tenancy import Tenancy
 from chathooks.apps.access import Access
 from chathooks.apps.bootstrap import bootstrap
-from chathooks.apps.keys import ApiKeys
-from chathooks.apps.preferences import AppSettings
 from chathooks.apps.records import Credentials
-from chathooks.apps.registry import Apps
 from chathooks.chat.upkeep import UPKEEP_EVERY_S, Upkeep
 from chathooks.delivery.alerting import Alerting
 from chathooks.delivery.alerts import Thresholds
@@ -222,7 +218,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
     webhooks = Webhooks(
         store, outbox, clock, random, box, policy, webhooks_per_app=settings.webhooks_per_app
     )
-    app_deletion = AppDeletion(store, webhooks, clock)
+    tenancy = Tenancy.on(store, webhooks, clock, random)
     test_fire = FireTest(
         store, clock, ids, client, box, policy, request_timeout_s=settings.request_timeout
     )
@@ -231,8 +227,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
     api = build_api(
         [
             *chat.routes(),
-            *ApiKeyRoutes(ApiKeys(store, clock, random)).routes(),
-            *AppRoutes(Apps(store, clock, random), app_deletion, AppSettings(store)).routes(),
+            *tenancy.routes(),
             *WebhookRoutes(webhooks).routes(),
             *TriggerRoutes().routes(),
             *EventRoutes(Feed(store)).routes(),
@@ -257,7 +252,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         retention=Retention(store, clock, settings.retention_days),
         supervision=_supervision(settings, store, clock, engine, notifier),
         upkeep=chat.upkeep,
-        app_deletion=app_deletion,
+        app_deletion=tenancy.deletion,
         credentials=credentials,
         notifier=notifier,
     )
