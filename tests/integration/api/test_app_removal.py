@@ -31,7 +31,7 @@ KEPT = {
     # The app's row stays without its id and name; its removal is marked as done.
     *("apps", "app_removals"),
 }
-PASSING = {"cancellations", "messages_gone", "departures"}
+PASSING = {"sweeps", "messages_gone", "departures"}
 """Empty unless work is under way."""
 
 Tables = dict[str, list[tuple[Any, ...]]]
@@ -170,7 +170,7 @@ async def test_each_step_removes_a_bounded_number_of_rows_and_a_restart_goes_on(
         await server.manage("DELETE", "/apps/leaving")
 
         async def cancelled() -> bool:
-            return not tables(server.path)["cancellations"]
+            return not tables(server.path)["sweeps"]
 
         await until(cancelled)
         count = sum(len(rows) for rows in tables(server.path).values())

@@ -207,14 +207,8 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
     client = _egress(settings, policy, resolver, connections_max)
     ids = EventIds(clock.wall_ms, random)
     outbox = Outbox(clock, ids)
-    engine = Engine(
-        store=store,
-        clock=clock,
-        client=client,
-        box=box,
-        targets=policy,
-        limits=_engine_limits(settings),
-    )
+    limits = _engine_limits(settings)
+    engine = Engine(store=store, clock=clock, client=client, box=box, targets=policy, limits=limits)
     webhooks = Webhooks(
         store, outbox, clock, random, box, policy, webhooks_per_app=settings.webhooks_per_app
     )

@@ -27,7 +27,7 @@ import structlog
 from chathooks.delivery.claims import Claim, Moment, end_unsent, take_turn
 from chathooks.delivery.cycle import Cycle, EngineLimits
 from chathooks.delivery.endpoints import Endpoints
-from chathooks.delivery.fanout import Fanout, Step, Subscription
+from chathooks.delivery.fanout import ALL_TRIGGERS, Fanout, Step, Subscription
 from chathooks.delivery.health import Health
 from chathooks.delivery.lanes import Lane, Lanes
 from chathooks.delivery.queue import DeliveryTransaction, Settled, Sweep
@@ -81,7 +81,8 @@ class Engine:
         self.health = Health()
         self._position = 0
         self._feed_waits = True
-        self._sweeps: deque[Sweep] = deque()
+        self._sweeps: dict[int, Sweep] = {}
+        """By lane; the first is under way."""
         self._ended: deque[Ended] = deque()
         self._endpoints = Endpoints(box, targets)
         self._bell = asyncio.Event()
@@ -128,10 +129,10 @@ class Engine:
             self.lanes.due_at(self.lanes.of(subscription), due_at)
             if entries and not subscription.enabled:
                 # Cut off after the lane's sweep had passed: nobody claims from a closed lane, so sweep again.
-                await tx.add_sweep(lane, None, subscription.next_number)
+                await tx.add_sweep(lane, subscription.next_number)
         for lane, waiting in [*await tx.lanes_held(), *await tx.lanes_pending()]:
             subscriptions.lanes[lane].backlog += waiting
-        self._sweeps.extend(await tx.load_sweeps())
+        self._sweeps = {sweep.lane: sweep for sweep in await tx.load_sweeps()}
         await tx.save_progress([(r.next_number, r.cursor, r.cursor, r.lane) for r in rows])
 
     def hold(self) -> None:
@@ -336,10 +337,12 @@ class Engine:
 
     async def _sweep(self, tx: DeliveryTransaction, cycle: Cycle, moment: Moment) -> None:
         """Cancel some of what was withdrawn (§2)."""
-        sweep = self._sweeps[0]
+        sweep = next(iter(self._sweeps.values()))
+        if cycle.step is not None and any(one.lane == sweep.lane for one in cycle.step.sweeps):
+            return  # this very cycle begins it anew
         subscription = self.fanout.subscriptions.lanes[sweep.lane]
         below = min(sweep.below_number, sweep.from_number + SWEEP_NUMBERS_PER_CYCLE)
-        found = await tx.sweep(sweep, below)
+        found = await tx.sweep(sweep, below, subscription.withdrawn)
         cycle.swept = [
             Settled(int(State.CANCELLED), failures, None, None, sweep.lane, number)
             for number, _, failures in found
@@ -347,8 +350,7 @@ class Engine:
         if cycle.swept:
             streams = {stream for _, stream, _ in found if stream is not None}
             await end_unsent(tx, cycle.swept, streams, subscription.cursor, moment.steady_ms)
-        if sweep.trigger_number is None:
-            cycle.swept_cursor = below
+        cycle.swept_cursor = min(below, subscription.withdrawn.get(ALL_TRIGGERS, 0))
         await tx.swept(sweep, below)
         cycle.sweep = sweep._replace(from_number=below)
 
@@ -428,16 +430,17 @@ class Engine:
             log.warning("deliveries expired: a webhook's backlog is full", count=expired)
             for lane, count in step.expired.items():
                 self.health.expire(lane, count)
-        self._sweeps.extend(step.sweeps)
+        self._sweeps.update((sweep.lane, sweep) for sweep in step.sweeps)
         for subscription in step.changed:
             self._wake_lane(subscription.lane)
 
     def _apply_sweep(self, cycle: Cycle) -> None:
         sweep = cycle.sweep
         assert sweep is not None  # noqa: S101 -- the caller looked
-        self._sweeps.popleft()
         if sweep.from_number < sweep.below_number:
-            self._sweeps.appendleft(sweep)
+            self._sweeps[sweep.lane] = sweep
+        else:
+            del self._sweeps[sweep.lane]
         subscription = self.fanout.subscriptions.lanes[sweep.lane]
         subscription.backlog -= len(cycle.swept)
         subscription.cursor = max(subscription.cursor, cycle.swept_cursor)

@@ -214,6 +214,7 @@ class Fanout:
         self, tx: DeliveryTransaction, entries: Sequence[FeedEntry], step: Step
     ) -> None:
         changed: dict[int, Subscription] = {}
+        withdrawn: set[int] = set()
         for entry in entries:
             if entry.trigger_number != 0 or entry.change is None:
                 step.more = True
@@ -222,10 +223,8 @@ class Fanout:
             old = changed.get(change.lane) or self.subscriptions.lanes.get(change.lane)
             new = _changed(old, entry.app, change)
             changed[change.lane] = new
-            for trigger_number, below in new.withdrawn.items():
-                if old is None or old.withdrawn.get(trigger_number) == below:
-                    continue
-                step.sweeps.append(await tx.add_sweep(change.lane, trigger_number or None, below))
+            if old is not None and new.withdrawn != old.withdrawn:
+                withdrawn.add(change.lane)
             step.position = entry.position
             step.entries += 1
         for new in changed.values():
@@ -242,6 +241,9 @@ class Fanout:
                     withdrawn=new.withdrawn,
                 )
             )
+        # Whatever was withdrawn from a lane, one look through its backlog finds it all.
+        for lane in sorted(withdrawn):
+            step.sweeps.append(await tx.add_sweep(lane, changed[lane].next_number))
         step.changed = list(changed.values())
 
 

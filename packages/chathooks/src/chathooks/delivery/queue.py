@@ -4,7 +4,7 @@ Everything waiting is found through one of two places: a lane's cursor (first at
 due index (retries, replays, attempts cut off by a crash, and events of an ordered lane whose turn has come).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from chathooks.delivery.records import State, WebhookChange
@@ -96,11 +96,9 @@ class Settled(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """Deliveries of a lane that are to be cancelled: those below `below_number`, of one trigger or all."""
+    """Numbers of a lane that are to be looked through for what was withdrawn; a lane has one sweep at most."""
 
-    cancellation: int
     lane: int
-    trigger_number: int | None
     from_number: int
     below_number: int
 
@@ -176,10 +174,20 @@ class DeliveryTransaction(Notifying, Protocol):
         """Let a held delivery be claimed: through the due index, or without a due time at the cursor."""
 
     # Cancelling
-    async def add_sweep(self, lane: int, trigger_number: int | None, below: int) -> Sweep: ...
+    async def add_sweep(self, lane: int, below: int) -> Sweep:
+        """Have a lane looked through anew, from its first waiting delivery to before `below`."""
+
     async def load_sweeps(self) -> list[Sweep]: ...
-    async def sweep(self, sweep: Sweep, below: int) -> list[tuple[int, int | None, int]]:
-        """Waiting deliveries that the sweep covers below a number: (number, ordered stream, failures)."""
+    async def sweep(
+        self, sweep: Sweep, below: int, withdrawn: Mapping[int, int]
+    ) -> list[tuple[int, int | None, int]]:
+        """Waiting deliveries below a number that were withdrawn: (number, ordered stream, failures).
+
+        Args:
+            sweep: how far the lane was looked through.
+            below: where to stop.
+            withdrawn: trigger number (0: all) → deliveries below this number are cancelled.
+        """
 
     async def swept(self, sweep: Sweep, below: int) -> None:
         """Note that the sweep is done below a number."""

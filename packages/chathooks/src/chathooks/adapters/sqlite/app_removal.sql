@@ -18,7 +18,7 @@ WHERE w.app = ? AND (l.enabled OR l.cursor < l.next_number OR l.head < l.cursor
         WHERE d.lane = l.lane AND d.due_at IS NOT NULL)
     OR EXISTS (SELECT 1 FROM deliveries d INDEXED BY deliveries_ordered
         WHERE d.lane = l.lane AND d.ordered_stream IS NOT NULL)
-    OR EXISTS (SELECT 1 FROM cancellations c WHERE c.lane = l.lane))
+    OR EXISTS (SELECT 1 FROM sweeps s WHERE s.lane = l.lane))
 LIMIT 1
 
 -- remove_feed --

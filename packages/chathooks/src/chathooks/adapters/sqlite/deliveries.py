@@ -1,6 +1,6 @@
 """The engine's port on SQLite."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -143,22 +143,24 @@ class DeliveryPart(TransactionPart):
     async def release(self, lane: int, number: int, due_at: int | None) -> None:
         self._run(_SQL["release"], (due_at, lane, number))
 
-    async def add_sweep(self, lane: int, trigger_number: int | None, below: int) -> Sweep:
-        return Sweep._make(self._all(_SQL["add_sweep"], (lane, trigger_number, below))[0])
+    async def add_sweep(self, lane: int, below: int) -> Sweep:
+        return Sweep._make(self._all(_SQL["add_sweep"], (lane, below))[0])
 
     async def load_sweeps(self) -> list[Sweep]:
         return list(map(Sweep._make, self._all(_SQL["load_sweeps"])))
 
-    async def sweep(self, sweep: Sweep, below: int) -> list[tuple[int, int | None, int]]:
-        return self._all(
-            _SQL["sweep"], (sweep.lane, sweep.from_number, below, sweep.trigger_number)
-        )
+    async def sweep(
+        self, sweep: Sweep, below: int, withdrawn: Mapping[int, int]
+    ) -> list[tuple[int, int | None, int]]:
+        by_trigger = msgspec.json.encode(withdrawn).decode()
+        bounds = (sweep.lane, sweep.from_number, below, withdrawn.get(0, 0), by_trigger)
+        return self._all(_SQL["sweep"], bounds)
 
     async def swept(self, sweep: Sweep, below: int) -> None:
         if below >= sweep.below_number:
-            self._run(_SQL["drop_sweep"], (sweep.cancellation,))
+            self._run(_SQL["drop_sweep"], (sweep.lane,))
         else:
-            self._run(_SQL["swept"], (below, sweep.cancellation))
+            self._run(_SQL["swept"], (below, sweep.lane))
 
     async def replayable_one(self, lane: int, number: int) -> tuple[int, bool, int, bool] | None:
         row = self._one(_SQL["replayable_one"], (lane, number))

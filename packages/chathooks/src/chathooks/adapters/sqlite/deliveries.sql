@@ -76,30 +76,32 @@ WHERE lane = ? AND ordered_stream = ? ORDER BY number LIMIT 1
 UPDATE deliveries SET state = 0, due_at = ? WHERE lane = ? AND number = ? AND state = 7
 
 -- add_sweep --
-INSERT INTO cancellations (lane, trigger_number, below_number, from_number)
-VALUES (?1, ?2, ?3, MIN(
+INSERT INTO sweeps (lane, below_number, from_number)
+VALUES (?1, ?2, MIN(
     COALESCE((SELECT cursor FROM lanes WHERE lane = ?1), 1),
     COALESCE((SELECT MIN(number) FROM deliveries INDEXED BY deliveries_due
-        WHERE lane = ?1 AND due_at IS NOT NULL), ?3),
+        WHERE lane = ?1 AND due_at IS NOT NULL), ?2),
     COALESCE((SELECT MIN(number) FROM deliveries INDEXED BY deliveries_ordered
-        WHERE lane = ?1 AND ordered_stream IS NOT NULL), ?3)))
-RETURNING cancellation, lane, trigger_number, from_number, below_number
+        WHERE lane = ?1 AND ordered_stream IS NOT NULL), ?2)))
+ON CONFLICT (lane) DO UPDATE SET from_number = excluded.from_number,
+    below_number = MAX(below_number, excluded.below_number)
+RETURNING lane, from_number, below_number
 
 -- load_sweeps --
-SELECT cancellation, lane, trigger_number, from_number, below_number
-FROM cancellations ORDER BY cancellation
+SELECT lane, from_number, below_number FROM sweeps ORDER BY lane
 
 -- sweep --
 SELECT number, ordered_stream, failures FROM deliveries
-WHERE lane = ? AND number >= ? AND number < ? AND state IN (0, 2, 7) AND replay = 0
-    AND COALESCE(?, trigger_number) = trigger_number
+WHERE lane = ?1 AND number >= ?2 AND number < ?3 AND state IN (0, 2, 7) AND replay = 0
+    AND (number < ?4 OR number < COALESCE(
+        (SELECT value FROM json_each(?5) WHERE CAST(key AS INTEGER) = trigger_number), 0))
 ORDER BY number
 
 -- swept --
-UPDATE cancellations SET from_number = ? WHERE cancellation = ?
+UPDATE sweeps SET from_number = ? WHERE lane = ?
 
 -- drop_sweep --
-DELETE FROM cancellations WHERE cancellation = ?
+DELETE FROM sweeps WHERE lane = ?
 
 -- interrupted_first --
 SELECT d.lane, d.number, d.attempt, d.failures, d.replay, 0, d.trigger_number, d.ordered_stream,
