@@ -180,6 +180,10 @@ class Rig:
 
         return await self.store.read(query)
 
+    def fanout_backlog(self, lane: int) -> int:
+        """Deliveries that wait, as the engine counts them."""
+        return self.engine.fanout.subscriptions.lanes[lane].backlog
+
     async def attempts(self, lane: int) -> list[tuple[int, int, int | None, str | None]]:
         async def query(tx: SqliteTransaction) -> list[tuple[int, int, int | None, str | None]]:
             return tx._all(

@@ -8,6 +8,13 @@ from chathooks.delivery.payload import Endpoint
 from chathooks.delivery.queue import Candidate, DeliveryTransaction, Settled
 from chathooks.delivery.records import State
 
+EXPIRED_PER_TURN_MAX = 256
+LOOK_AGAIN_MS_MIN = 1_000
+LOOK_AGAIN_MS_MAX = 3_600_000
+"""The wall clock, by which deliveries expire, may be stepped meanwhile."""
+ANY_TIME = 2**62
+"""Later than every due time."""
+
 
 @dataclass(slots=True)
 class Claim:
@@ -83,6 +90,58 @@ async def take_turn(
     if due or claim.ended:
         claim.due_checked = True
         claim.next_due = await tx.next_due(lane, replays_only=not endpoint.open)
+    return claim
+
+
+async def expire_turn(
+    tx: DeliveryTransaction,
+    subscription: Subscription,
+    endpoint: Endpoint,
+    moment: Moment,
+) -> Claim:
+    """The turn of a lane whose webhook cannot be read: what is too old ends, the rest waits for a readable one.
+
+    Otherwise it would wait for ever and with it every event behind it (delivery contract §3.3).
+
+    Args:
+        tx: the cycle's transaction.
+        subscription: the lane.
+        endpoint: its webhook.
+        moment: the cycle's times.
+    """
+    lane = subscription.lane
+    claim = Claim(subscription, endpoint, subscription.cursor, due_checked=True)
+    retries = await tx.waiting_due(lane, ANY_TIME, EXPIRED_PER_TURN_MAX, replays_only=False)
+    first = await tx.waiting_at_cursor(lane, claim.cursor, EXPIRED_PER_TURN_MAX)
+    waiting: list[Candidate] = []
+    for item in (*retries, *first):
+        withdrawn = not item.replay and subscription.is_withdrawn(item.number, item.trigger_number)
+        if withdrawn or endpoint.deleted:
+            state = State.CANCELLED
+        elif item.created_at < moment.expire_before_ms:
+            state = State.EXPIRED
+        else:
+            waiting.append(item)
+            continue
+        claim.ended.append(Settled(state, item.failures, None, None, lane, item.number))
+        claim.left += not item.replay
+    ended = {one.number for one in claim.ended}
+    for item in first:
+        if item.number not in ended:
+            break
+        claim.cursor = item.number + 1
+    if claim.ended:
+        streams = {
+            item.ordered_stream
+            for item in (*retries, *first)
+            if item.ordered_stream is not None and item.number in ended
+        }
+        await end_unsent(tx, claim.ended, streams, claim.cursor, moment.steady_ms)
+        claim.next_due = moment.steady_ms
+    elif waiting:
+        oldest = min(item.created_at for item in waiting)
+        wait_ms = oldest - moment.expire_before_ms
+        claim.next_due = moment.steady_ms + min(max(wait_ms, LOOK_AGAIN_MS_MIN), LOOK_AGAIN_MS_MAX)
     return claim
 
 

@@ -2,7 +2,7 @@
 
 import structlog
 
-from chathooks.delivery.payload import Endpoint, prepare
+from chathooks.delivery.payload import Endpoint, prepare, unreadable
 from chathooks.delivery.queue import DeliveryTransaction
 from chathooks.egress.guard import TargetPolicy
 from chathooks.kernel.crypto import SecretBox
@@ -34,7 +34,7 @@ class Endpoints:
         self._ready.clear()
 
     async def load(self, tx: DeliveryTransaction, lane: int) -> Endpoint | None:
-        """The lane's endpoint; None where the webhook cannot be read, which is logged."""
+        """The lane's endpoint; None where the webhook is gone. One that cannot be read is logged and marked."""
         endpoint = self._ready.get(lane)
         if endpoint is not None:
             return endpoint
@@ -46,7 +46,7 @@ class Endpoints:
         except (ChathooksError, ValueError) as error:
             # A damaged row is its own webhook's trouble, nobody else's (delivery contract §3.3).
             log.error("a webhook cannot be read; it waits", lane=lane, reason=str(error))
-            return None
+            endpoint = unreadable(row)
         if len(self._ready) >= ENDPOINTS_CACHED_MAX:
             self._ready.clear()
         self._ready[lane] = endpoint

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from chathooks.delivery.claims import Claim, Moment, end_unsent, take_turn
+from chathooks.delivery.claims import Claim, Moment, end_unsent, expire_turn, take_turn
 from chathooks.delivery.cycle import Cycle, EngineLimits
 from chathooks.delivery.endpoints import Endpoints
 from chathooks.delivery.fanout import ALL_TRIGGERS, Fanout, Step, Subscription
@@ -312,6 +312,10 @@ class Engine:
         for key, lane in turns.items():
             endpoint = await self._endpoints.load(tx, key)
             if endpoint is None:
+                continue
+            if endpoint.unreadable:
+                turn = await expire_turn(tx, lane.subscription, endpoint, moment)
+                cycle.claims.append(turn)
                 continue
             slots = self.lanes.slots(lane, endpoint.max_concurrency, freed.get(key, 0), planned)
             slots = min(slots, CLAIMS_PER_CYCLE_MAX - claimed)

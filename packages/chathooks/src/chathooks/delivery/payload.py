@@ -44,11 +44,13 @@ class Endpoint:
     keys: tuple[SigningKey, ...] = field(repr=False)
     previous_expires_at: int | None
     template: EnvelopeTemplate = field(repr=False)
+    unreadable: bool = False
+    """Its secrets cannot be opened: nothing can be sent, and what waits expires in its time."""
 
     @property
     def open(self) -> bool:
         """Whether it gets events."""
-        return self.enabled and not self.deleted
+        return self.enabled and not self.deleted and not self.unreadable
 
 
 def prepare(row: WebhookRow, box: SecretBox, policy: TargetPolicy) -> Endpoint:
@@ -80,6 +82,25 @@ def prepare(row: WebhookRow, box: SecretBox, policy: TargetPolicy) -> Endpoint:
         keys=tuple(keys),
         previous_expires_at=row.previous_expires_at,
         template=EnvelopeTemplate(row.app_id, row.region, row.webhook_id),
+    )
+
+
+def unreadable(row: WebhookRow) -> Endpoint:
+    """What is known of a webhook whose secrets cannot be opened."""
+    return Endpoint(
+        lane=row.lane,
+        webhook_id=row.webhook_id,
+        target=None,
+        refusal="its secrets cannot be opened",
+        enabled=bool(row.enabled),
+        deleted=bool(row.deleted),
+        retry_on_failure=bool(row.retry_on_failure),
+        max_concurrency=row.max_concurrency,
+        fixed_headers=(),
+        keys=(),
+        previous_expires_at=None,
+        template=EnvelopeTemplate(row.app_id, row.region, row.webhook_id),
+        unreadable=True,
     )
 
 
