@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from chathooks.adapters.sqlite.store import SqliteStore
-from chathooks.app import secrets
 from chathooks.app.secrets import (
-    anchored_clock,
     given_credentials,
     prove_key,
     secret_box,
@@ -62,28 +60,6 @@ def test_given_keys_are_used_and_not_written_down(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, app_id="shop", api_key="a" * 40)
     assert given_credentials(settings, os.urandom).api_key == "a" * 40
     assert "a" * 40 not in (tmp_path / "credentials.toml").read_text()
-
-
-async def test_the_steady_clock_goes_on_over_a_restart_whatever_the_wall_clock_does(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(secrets, "boot_id", lambda: "boot-1")
-    first = await anchored_clock(store)
-    before = first.steady_ms()
-    real_wall_ms = secrets.SystemClock.wall_ms
-    monkeypatch.setattr(secrets.SystemClock, "wall_ms", lambda self: real_wall_ms(self) + 3_600_000)
-    second = await anchored_clock(store)
-    assert 0 <= second.steady_ms() - before < 60_000
-
-
-async def test_a_new_boot_takes_the_wall_clock_as_a_new_anchor(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(secrets, "boot_id", lambda: "boot-1")
-    await anchored_clock(store)
-    monkeypatch.setattr(secrets, "boot_id", lambda: "boot-2")
-    clock = await anchored_clock(store)
-    assert abs(clock.steady_ms() - clock.wall_ms()) < 60_000
 
 
 def test_a_credentials_file_that_cannot_be_read_refuses_the_start_in_plain_words(

@@ -20,8 +20,9 @@ from chathooks.api.server import ApiServer, Listen
 from chathooks.api.testfire_routes import FireTestRoutes
 from chathooks.api.triggers_routes import TriggerRoutes
 from chathooks.api.webhooks_routes import WebhookRoutes
+from chathooks.app.anchor import KEEP_EVERY_S, AnchorKeeper, anchored_clock
 from chathooks.app.chat import ChatCore
-from chathooks.app.secrets import anchored_clock, given_credentials, prove_key, secret_box
+from chathooks.app.secrets import given_credentials, prove_key, secret_box
 from chathooks.app.settings import Settings
 from chathooks.app.tenancy import Tenancy
 from chathooks.apps.access import Access
@@ -76,6 +77,7 @@ class Runtime:
     supervision: Supervision
     upkeep: Upkeep
     app_deletion: AppDeletion
+    anchor: AnchorKeeper
     credentials: Credentials | None
     """The keys of the app that this start made; None where the store had one."""
     notifier: AppriseNotifier | None = None
@@ -96,6 +98,7 @@ class Runtime:
             asyncio.create_task(_every(self.clock, OBSERVE_EVERY_S, self.supervision.observe)),
             asyncio.create_task(_every(self.clock, PRUNE_EVERY_S, self.retention.prune)),
             asyncio.create_task(_every(self.clock, UPKEEP_EVERY_S, self.upkeep.round)),
+            asyncio.create_task(_every(self.clock, KEEP_EVERY_S, self.anchor.keep)),
             asyncio.create_task(_every(self.clock, REMOVE_EVERY_S, self.app_deletion.round)),
         ]
 
@@ -114,6 +117,10 @@ class Runtime:
         await self.engine.stop()
         await self.client.close(DRAIN_S)
         self.resolver.close()
+        try:
+            await self.anchor.keep()
+        except StoreUnavailable as error:
+            log.warning("the clocks are not noted", reason=error.message)
         await self.store.close()
         if self.notifier is not None:
             await asyncio.to_thread(self.notifier.close)
@@ -247,6 +254,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         supervision=_supervision(settings, store, clock, engine, notifier),
         upkeep=chat.upkeep,
         app_deletion=tenancy.deletion,
+        anchor=AnchorKeeper(store, clock),
         credentials=credentials,
         notifier=notifier,
     )

@@ -1,4 +1,4 @@
-"""What the first start makes and every start needs: the secret key, the credentials file, the clock's anchor.
+"""What the first start makes and every start needs: the secret key and the credentials file.
 
 Order at a first start: the key file, then `credentials.toml`, then the store's first app. A crash between any two
 leaves files that the next start takes up again, so no key is ever in the store without being in the file.
@@ -10,11 +10,8 @@ import tomllib
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
-
 from chathooks.app.settings import Settings
 from chathooks.apps.bootstrap import Given
-from chathooks.kernel.clock import SystemClock, boot_id
 from chathooks.kernel.crypto import SecretBox, new_secret_key, parse_secret_key
 from chathooks.kernel.errors import StartRefused
 from chathooks.kernel.ids import RandomBytes, api_key
@@ -24,7 +21,6 @@ SECRET_KEY_FILE = "secret.key"  # noqa: S105 -- a file's name
 CREDENTIALS_FILE = "credentials.toml"
 OWNER_ONLY = 0o600
 _KEY_PROOF = "secret_key_proof"
-_CLOCK_ANCHOR = "clock_anchor"
 _APP_ID_BYTES = 8
 _KEYS = ("api_key", "auth_key", "management_key", "management_secret")
 
@@ -35,12 +31,6 @@ class MetaTransaction(Protocol):
     async def get_meta(self, name: str) -> str | None: ...
     async def set_meta(self, name: str, value: str) -> None: ...
     async def ping(self) -> None: ...
-
-
-class _Anchor(msgspec.Struct, frozen=True):
-    boot_id: str
-    monotonic_ms: int
-    steady_ms: int
 
 
 def write_private(path: Path, text: str) -> None:
@@ -118,22 +108,3 @@ def given_credentials(settings: Settings, random: RandomBytes) -> Given:
         ]
         write_private(path, "\n".join(lines) + "\n")
     return given
-
-
-async def anchored_clock(store: Store[MetaTransaction]) -> SystemClock:
-    """The clock whose steady readings go on where the store's last process of this boot left them."""
-    boot = boot_id()
-
-    async def command(tx: MetaTransaction) -> _Anchor:
-        kept = await tx.get_meta(_CLOCK_ANCHOR)
-        if kept is not None:
-            anchor = msgspec.json.decode(kept, type=_Anchor)
-            if boot and anchor.boot_id == boot:
-                return anchor
-        fresh = SystemClock()
-        anchor = _Anchor(boot, fresh.monotonic_ms(), fresh.steady_ms())
-        await tx.set_meta(_CLOCK_ANCHOR, msgspec.json.encode(anchor).decode())
-        return anchor
-
-    anchor = await store.write(command)
-    return SystemClock(anchor_monotonic_ms=anchor.monotonic_ms, anchor_steady_ms=anchor.steady_ms)
