@@ -119,6 +119,21 @@ def exchange_of(transfer: Transfer, code: int, message: str) -> Exchange:
     return exchange
 
 
+def closed_unanswered(transfer: Transfer, code: int, message: str) -> bool:
+    """Whether a kept HTTP/2 connection closed before any answer, which allows one resend (delivery contract §3.2).
+
+    libcurl resends by itself over HTTP/1.1, and over HTTP/2 where the server says that it never saw the request. A GOAWAY
+    or an end that leaves it open is told apart from the reset of one stream by the missing message.
+    """
+    return (
+        code == pycurl.E_HTTP2
+        and not message
+        and transfer.sends == 1
+        and not transfer.opens
+        and not transfer.answer_began
+    )
+
+
 def _http_version(block: bytes) -> str:
     """The version in a status line: "1.1", "1.0", "2"."""
     if block.startswith(b"HTTP/1.1"):

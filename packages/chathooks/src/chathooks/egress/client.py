@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import pycurl
 
-from chathooks.egress.classification import exchange_of, failed_exchange
+from chathooks.egress.classification import closed_unanswered, exchange_of, failed_exchange
 from chathooks.egress.exchange import Exchange
 from chathooks.egress.failures import EgressClosed, FailureKind
 from chathooks.egress.guard import Target, TargetPolicy, judge_address
@@ -362,7 +362,7 @@ class EgressClient:
         transfer = self._running.get(easy)
         if transfer is None:
             return
-        if transfer.needs_fresh_connection:
+        if transfer.needs_fresh_connection or (code and closed_unanswered(transfer, code, message)):
             elapsed_s = time.perf_counter() - transfer.started_s
             left_ms = int((transfer.timeout_s - elapsed_s) * MS_PER_S)
             if left_ms > 0:

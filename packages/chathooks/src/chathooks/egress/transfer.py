@@ -252,6 +252,11 @@ class Transfer:
         self.easy.setopt(pycurl.FRESH_CONNECT, 1)
         self.easy.setopt(pycurl.TIMEOUT_MS, timeout_ms)
 
+    @property
+    def answer_began(self) -> bool:
+        """Whether any line of an answer came."""
+        return bool(self._headers)
+
     def header_block(self) -> tuple[bytes, bool, bool]:
         """The final answer's header block, whether it is complete, and whether it is too large."""
         lines = self._headers
