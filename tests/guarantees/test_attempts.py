@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from chathooks.delivery.cycle import EngineLimits
+from chathooks.delivery.queue import ReplayFilter
+from chathooks.delivery.records import State
+from chathooks.delivery.replay import ReplayWindow
 from chathooks.kernel.clock import ManualClock
 from support.rig import running
 from support.scripted_endpoint import ScriptedEndpoint
@@ -263,9 +266,6 @@ async def test_a_replay_keeps_event_and_number_and_goes_on_counting(
 
 
 async def test_a_window_of_deliveries_is_replayed(tmp_path: Path, clock: ManualClock) -> None:
-    from chathooks.delivery.queue import ReplayFilter
-    from chathooks.delivery.records import State
-
     async with ScriptedEndpoint(default=500) as endpoint, running(tmp_path, clock) as rig:
         lane = await rig.webhook(endpoint.url())
         await rig.events(3)
@@ -275,9 +275,10 @@ async def test_a_window_of_deliveries_is_replayed(tmp_path: Path, clock: ManualC
         await rig.quiet()
         endpoint.default = 200
         wanted = ReplayFilter(start_ms, start_ms + 1, (State.FAILED,), None)
-        dry = await rig.replay.many(lane, wanted, dry_run=True)
+        webhook = await rig.stored_webhook()
+        dry = await rig.replay.many(webhook, ReplayWindow(wanted), dry_run=True)
         assert (dry.matched, dry.replayed) == (4, 0)
-        done = await rig.replay.many(lane, wanted, dry_run=False)
+        done = await rig.replay.many(webhook, ReplayWindow(wanted), dry_run=False)
         assert (done.matched, done.replayed) == (4, 4)
         await endpoint.arrived(11)
         await rig.quiet()

@@ -17,6 +17,7 @@ from chathooks.delivery.engine import Engine
 from chathooks.delivery.payload import password_context, secret_context
 from chathooks.delivery.records import State, WebhookChange
 from chathooks.delivery.replay import Replay
+from chathooks.delivery.webhook_store import StoredWebhook
 from chathooks.egress.client import EgressClient
 from chathooks.egress.guard import TargetPolicy
 from chathooks.egress.resolver import Resolver
@@ -151,6 +152,11 @@ class Rig:
             return int(lane)
 
         return await self.store.write(command)
+
+    async def stored_webhook(self, webhook_id: str = "hook") -> StoredWebhook:
+        found = await self.store.read(lambda tx: tx.find_webhook(APP, webhook_id))
+        assert found is not None
+        return found
 
     async def event(self, trigger: str = "message_sent", stream: str | None = "group/a") -> str:
         data = self.samples.get(trigger)

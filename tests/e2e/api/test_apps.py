@@ -10,6 +10,7 @@ import pytest
 
 from chathooks.apps.bootstrap import RESERVED_APP_IDS
 from chathooks.apps.preferences import DEFAULTS
+from chathooks.delivery import replay as replay_module
 from support.populate import add_webhook, fill_chat, send
 from support.scripted_endpoint import ScriptedEndpoint
 from support.server import Client, Response, running
@@ -53,6 +54,9 @@ UNREACHABLE: list[tuple[str, str, Any, str]] = [
     ("POST", "/webhooks/mine/secret/rotate", {}, "ERR_WEBHOOK_NOT_FOUND"),
     ("GET", "/deliveries/{delivery}", None, "ERR_DELIVERY_NOT_FOUND"),
     ("POST", "/deliveries/{delivery}/replay", None, "ERR_DELIVERY_NOT_FOUND"),
+    ("GET", "/webhooks/mine/replays", None, "ERR_WEBHOOK_NOT_FOUND"),
+    ("GET", "/replays/{replay}", None, "ERR_REPLAY_NOT_FOUND"),
+    ("DELETE", "/replays/{replay}", None, "ERR_REPLAY_NOT_FOUND"),
     ("GET", "/apikeys/{key}", None, "ERR_APIKEY_NOT_FOUND"),
     ("PUT", "/apikeys/{key}", {"scope": "fullAccess"}, "ERR_APIKEY_NOT_FOUND"),
     ("DELETE", "/apikeys/{key}", None, "ERR_APIKEY_NOT_FOUND"),
@@ -232,7 +236,7 @@ async def test_the_same_ids_in_two_apps_are_different_things(
 
 
 async def test_nothing_of_one_app_is_reached_with_a_key_of_another(
-    server: Client, endpoint: ScriptedEndpoint
+    server: Client, endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, full, auth = await make_app(server, id="owner")
     _, stranger, _ = await make_app(server, id="stranger")
@@ -250,7 +254,14 @@ async def test_nothing_of_one_app_is_reached_with_a_key_of_another(
     message = f"/messages/{ids['message']}"
     as_alice = {"onBehalfOf": "alice"}
     reply = {"category": "message", "type": "text", **TEXT}
-    names = {"message": ids["message"], "delivery": delivery["id"], "key": auth}
+    monkeypatch.setattr(replay_module, "TRANSACTIONS_PER_CALL_MAX", 0)
+    replay = (await owner("POST", "/webhooks/mine/replay", {"toNumber": 1})).data["replay"]
+    names = {
+        "replay": replay["id"],
+        "message": ids["message"],
+        "delivery": delivery["id"],
+        "key": auth,
+    }
     before = len(endpoint.requests)
     for method, path, body, code in UNREACHABLE:
         answer = await other(method, path.format(**names), body)

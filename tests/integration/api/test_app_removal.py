@@ -14,7 +14,7 @@ from chathooks.adapters.sqlite.transaction import SqliteTransaction
 from chathooks.app.build import STORE_FILE, Runtime, build
 from chathooks.app.settings import Settings
 from chathooks.apps.records import Credentials
-from chathooks.delivery import app_deletion
+from chathooks.delivery import app_deletion, replay
 from chathooks.delivery.app_deletion import REMOVAL_DELAY_S, AppDeletion
 from chathooks.delivery.webhooks import NewWebhook
 from chathooks.kernel.clock import MS_PER_S, SystemClock
@@ -129,12 +129,28 @@ def by_path(request: Any) -> int:
     return 200 if request.path == "/good" else 500
 
 
-async def test_all_that_a_deleted_app_had_is_removed_and_nothing_else(tmp_path: Path) -> None:
+async def replay_later(call: Any) -> None:
+    """A replay that goes on after its call, to its end."""
+    answer = (await call("POST", "/webhooks/good/replay", {"states": ["delivered"]})).data
+    path = f"/replays/{answer['replay']['id']}"
+
+    async def over() -> bool:
+        sent = (await call("GET", "/webhooks/good/deliveries?state=delivered")).data
+        return (await call("GET", path)).data["state"] == "done" and len(sent) == 3
+
+    await until(over)
+
+
+async def test_all_that_a_deleted_app_had_is_removed_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay, "TRANSACTIONS_PER_CALL_MAX", 0)
     async with world(tmp_path) as server, ScriptedEndpoint(answer=by_path) as endpoint:
         await fill_chat(server.client.call)
         before = tables(server.path)
         call = await server.make_app("leaving")
         await fill(call, endpoint)
+        await replay_later(call)
         await server.manage(
             "POST",
             "/apps/leaving/settings",

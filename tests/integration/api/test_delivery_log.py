@@ -9,7 +9,7 @@ import pytest
 
 from chathooks.adapters.sqlite.transaction import SqliteTransaction
 from chathooks.delivery import log as delivery_log
-from chathooks.delivery.queue import EndedAttempt, NewDelivery, Settled
+from chathooks.delivery.queue import EndedAttempt, LaneRow, NewDelivery, Settled
 from chathooks.delivery.records import AttemptDetail, State
 from chathooks.events.streams import conversation
 from chathooks.kernel.clock import ManualClock
@@ -229,9 +229,9 @@ async def test_a_filter_that_matches_nothing_ends_after_a_bounded_number_of_rows
     monkeypatch.setattr(delivery_log, "ROWS_SCANNED_MAX", 10)
     async with serving(tmp_path) as server:
         await webhook(server)
-        await deliveries(server, [1], state=State.FAILED)
+        await deliveries(server, [1], trigger="user_blocked")
         await deliveries(server, range(2, 26))
-        path = "/webhooks/w1/deliveries?state=failed"
+        path = "/webhooks/w1/deliveries?trigger=user_blocked"
         pages = []
         cursor = ""
         while True:
@@ -241,6 +241,72 @@ async def test_a_filter_that_matches_nothing_ends_after_a_bounded_number_of_rows
                 break
             cursor = f"&cursor={answer.json['meta']['next']['cursor']}"
         assert pages == [[], [], [1]]
+
+
+async def test_what_did_not_go_well_is_found_without_walking_over_what_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_log, "ROWS_SCANNED_MAX", 10)
+    async with serving(tmp_path) as server:
+        await webhook(server)
+        states = (State.FAILED, State.EXPIRED, State.CANCELLED, State.RETRYING)
+        for number, state in enumerate(states, 1):
+            await deliveries(server, [number], state=state)
+        await deliveries(server, range(5, 200))
+        for number, state in enumerate(states, 1):
+            answer = await server.call("GET", f"/webhooks/w1/deliveries?state={state.shown}")
+            assert (numbers(answer.data), answer.json["meta"]) == ([number], {})
+        several = "/webhooks/w1/deliveries?state=failed,expired,cancelled&limit=2"
+        first = await server.call("GET", several)
+        cursor = first.json["meta"]["next"]["cursor"]
+        second = await server.call("GET", f"{several}&cursor={cursor}")
+        assert (numbers(first.data), numbers(second.data)) == ([3, 2], [1])
+        assert "next" not in second.json["meta"]
+
+
+async def test_attempts_in_flight_are_found_in_a_large_backlog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_log, "ROWS_SCANNED_MAX", 10)
+    async with serving(tmp_path) as server:
+        await webhook(server)
+        await deliveries(server, [1, 2])
+        await deliveries(server, [3, 5], state=State.IN_FLIGHT)
+        await deliveries(server, [4])
+        await deliveries(server, range(6, 200), state=State.PENDING)
+
+        async def move(tx: SqliteTransaction) -> None:
+            row = LaneRow(LANE, 1, True, False, frozenset(), 200, 6, 3, {})
+            await tx.save_lane(row)
+            tx._run("UPDATE deliveries SET state = 1, due_at = 0 WHERE number = 1")
+
+        await server.store.write(move)
+        answer = await server.call("GET", "/webhooks/w1/deliveries?state=in_flight")
+        assert (numbers(answer.data), answer.json["meta"]) == ([5, 3, 1], {})
+
+
+async def test_numbers_narrow_the_log_and_combine_with_all_else(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        await webhook(server)
+        await deliveries(server, range(1, 6))
+        await deliveries(server, range(6, 11), state=State.FAILED)
+        await deliveries(server, range(11, 16), trigger="user_blocked", state=State.FAILED)
+
+        async def found(query: str) -> list[int]:
+            return numbers((await server.call("GET", f"/webhooks/w1/deliveries?{query}")).data)
+
+        assert await found("fromNumber=4&toNumber=7") == [7, 6, 5, 4]
+        assert await found("fromNumber=14") == [15, 14]
+        assert await found("toNumber=2") == [2, 1]
+        assert await found("fromNumber=7&toNumber=7") == [7]
+        assert await found("fromNumber=16") == []
+        assert await found("fromNumber=100&toNumber=200") == []
+        assert await found("fromNumber=4&toNumber=12&state=failed") == [12, 11, 10, 9, 8, 7, 6]
+        assert await found("fromNumber=4&toNumber=12&state=failed&trigger=user_blocked") == [12, 11]
+        at_9_s = START_MS // 1000 + 9
+        assert await found(f"from={at_9_s}&toNumber=12&state=failed") == [12, 11, 10, 9]
+        both = f"fromNumber=7&to={at_9_s}&state=failed&trigger=message_sent"
+        assert await found(both) == [8, 7]
 
 
 async def test_a_time_window_is_found_without_walking_to_it(
@@ -301,6 +367,9 @@ async def test_an_unknown_delivery_is_not_found(tmp_path: Path, delivery: str) -
         ("to=2023-13-01", "to"),
         ("to=99999999999999999999999", "to"),
         ("from=5&to=4", "from"),
+        ("fromNumber=5&toNumber=4", "fromNumber"),
+        ("fromNumber=-1", "fromNumber"),
+        ("toNumber=x", "toNumber"),
         ("cursor=!", "cursor"),
         ("cursor=AAAA", "cursor"),
         ("cursor=YmVsb3ctLTE", "cursor"),

@@ -41,6 +41,10 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     trigger: list[str] = []
     from_: TimeText = msgspec.field(name="from", default="")
     to: TimeText = ""
+    from_number: Annotated[int, msgspec.Meta(ge=0)] = msgspec.field(name="fromNumber", default=0)
+    """The first `chathooks-number`."""
+    to_number: Annotated[int, msgspec.Meta(ge=0)] = msgspec.field(name="toNumber", default=0)
+    """The last one; 0: no bound."""
     cursor: Annotated[str, msgspec.Meta(max_length=CURSOR_CHARS_MAX)] = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT
 
@@ -212,7 +216,13 @@ class DeliveryRoutes:
             triggers=trigger_numbers(query.trigger),
             from_ms=from_ms,
             to_ms=to_ms,
+            from_number=query.from_number or None,
+            to_number=query.to_number or None,
         )
+        if query.to_number and query.from_number > query.to_number:
+            raise bad_request(
+                "fromNumber is greater than toNumber.", {"fromNumber": "is greater than toNumber"}
+            )
         found, below = await self._log.page(
             call.app.key,
             call.path["webhookId"],

@@ -36,7 +36,7 @@ from chathooks.delivery.cycle import EngineLimits
 from chathooks.delivery.engine import Engine
 from chathooks.delivery.lanes import ATTEMPTS_IN_FLIGHT_HARD_MAX
 from chathooks.delivery.log import DeliveryLog
-from chathooks.delivery.replay import Replay
+from chathooks.delivery.replay import WORK_EVERY_S, Replay, ReplayWork
 from chathooks.delivery.retention import PRUNE_EVERY_S, Retention
 from chathooks.delivery.supervision import OBSERVE_EVERY_S, Supervision
 from chathooks.delivery.testfire import FireTest
@@ -78,6 +78,7 @@ class Runtime:
     upkeep: Upkeep
     app_deletion: AppDeletion
     anchor: AnchorKeeper
+    replays: ReplayWork
     credentials: Credentials | None
     """The keys of the app that this start made; None where the store had one."""
     notifier: AppriseNotifier | None = None
@@ -98,6 +99,7 @@ class Runtime:
             asyncio.create_task(_every(self.clock, OBSERVE_EVERY_S, self.supervision.observe)),
             asyncio.create_task(_every(self.clock, PRUNE_EVERY_S, self.retention.prune)),
             asyncio.create_task(_every(self.clock, UPKEEP_EVERY_S, self.upkeep.round)),
+            asyncio.create_task(_every(self.clock, WORK_EVERY_S, self.replays.round)),
             asyncio.create_task(_every(self.clock, KEEP_EVERY_S, self.anchor.keep)),
             asyncio.create_task(_every(self.clock, REMOVE_EVERY_S, self.app_deletion.round)),
         ]
@@ -224,6 +226,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         store, clock, ids, client, box, policy, request_timeout_s=settings.request_timeout
     )
     deliveries = DeliveryLog(store, clock, request_timeout_s=settings.request_timeout)
+    replay = Replay(store, clock, retries=len(limits.retry_schedule_ms))
     chat = ChatCore.on(store, outbox, clock, random)
     api = build_api(
         [
@@ -234,7 +237,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
             *EventRoutes(Feed(store)).routes(),
             *DeliveryRoutes(deliveries).routes(),
             *FireTestRoutes(test_fire).routes(),
-            *ReplayRoutes(Replay(store, clock), deliveries, webhooks, clock).routes(),
+            *ReplayRoutes(replay, deliveries, webhooks, clock).routes(),
         ],
         access=Access(store),
         ready=lambda: store.read(lambda tx: tx.ping()),
@@ -255,6 +258,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         upkeep=chat.upkeep,
         app_deletion=tenancy.deletion,
         anchor=AnchorKeeper(store, clock),
+        replays=ReplayWork(store, clock),
         credentials=credentials,
         notifier=notifier,
     )

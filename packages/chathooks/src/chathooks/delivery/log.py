@@ -1,7 +1,8 @@
 """The delivery log: what became of each delivery, attempt by attempt (delivery contract §6, §7 "Field names").
 
-A page walks a lane's numbers downwards, which is the primary key, and looks at a bounded number of rows: a
-filter that matches little ends the page early with a cursor to go on from. A time window is found by halving
+A page walks a lane's numbers downwards, which is the primary key, or where only states are wanted that few deliveries are
+in, the index of those. It looks at a bounded number of rows: a filter that matches little ends the page early with a
+cursor to go on from. A time window is found by halving
 the lane's numbers, as they were given in commit order; CLOCK_STEP_MS allows for a wall clock that was stepped.
 """
 
@@ -30,6 +31,12 @@ CLOCK_JITTER_MS = 5
 """Two readings of two clocks differ by this much without either having been stepped."""
 CLOCK_STEP_MS = 3_600_000
 
+INDEXED_STATES = frozenset(
+    {State.IN_FLIGHT, State.RETRYING, State.FAILED, State.EXPIRED, State.CANCELLED}
+)
+"""States whose deliveries are found without walking over all others."""
+
+_STATES_BY_NAME = {state.shown: state for state in State if state is not State.HELD}
 _detail = msgspec.json.Decoder(AttemptDetail)
 _KINDS = frozenset(str(kind) for kind in FailureKind)
 
@@ -73,6 +80,11 @@ class LogTransaction(Protocol):
 
     async def deliveries_below(self, lane: int, below: int, limit: int) -> list[DeliveryRow]:
         """Deliveries with smaller numbers than `below`, the highest first."""
+
+    async def deliveries_in_states_below(
+        self, lane: int, states: Set[State], below: int, limit: int
+    ) -> list[DeliveryRow]:
+        """The same of deliveries in some of INDEXED_STATES, without looking at others."""
 
     async def delivery_from(self, lane: int, number: int) -> DeliveryRow | None:
         """The first delivery from `number` on."""
@@ -126,6 +138,14 @@ class LogFilter:
     from_ms: int | None = None
     to_ms: int | None = None
     """Unix ms of the event's commit: from the first, before the second."""
+    from_number: int | None = None
+    to_number: int | None = None
+    """`chathooks-number` of the first and of the last one."""
+
+    def indexed_states(self) -> frozenset[State]:
+        """The wanted states where an index finds their deliveries; else none."""
+        wanted = frozenset(_STATES_BY_NAME[name] for name in self.states)
+        return wanted if wanted <= INDEXED_STATES else frozenset()
 
     def matches(self, row: DeliveryRow) -> bool:
         """Whether a row is shown."""
@@ -254,7 +274,11 @@ class DeliveryLog:
     ) -> tuple[list[LoggedDelivery], int | None]:
         low, high = await self._window(tx, webhook.lane, wanted)
         high = high if below is None else min(high, below)
-        rows = await tx.deliveries_below(webhook.lane, high, ROWS_SCANNED_MAX)
+        states = wanted.indexed_states()
+        if states:
+            rows = await tx.deliveries_in_states_below(webhook.lane, states, high, ROWS_SCANNED_MAX)
+        else:
+            rows = await tx.deliveries_below(webhook.lane, high, ROWS_SCANNED_MAX)
         shown: list[LoggedDelivery] = []
         body_chars = 0
         last = None
@@ -271,12 +295,16 @@ class DeliveryLog:
         return shown, last if len(rows) == ROWS_SCANNED_MAX else None
 
     async def _window(self, tx: LogTransaction, lane: int, wanted: LogFilter) -> tuple[int, int]:
-        """Numbers from and below which the wanted times lie."""
+        """Numbers from and below which the wanted numbers and times lie."""
         newest = await tx.deliveries_below(lane, 2**62, 1)
         oldest = await tx.delivery_from(lane, 0)
         if not newest or oldest is None:
             return 0, 0
         low, high = oldest.number, newest[0].number + 1
+        if wanted.from_number is not None:
+            low = min(max(low, wanted.from_number), high)
+        if wanted.to_number is not None:
+            high = max(min(high, wanted.to_number + 1), low)
 
         async def created_at(number: int) -> int | None:
             row = await tx.delivery_from(lane, number)

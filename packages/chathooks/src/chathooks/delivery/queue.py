@@ -192,19 +192,6 @@ class DeliveryTransaction(Notifying, Protocol):
     async def swept(self, sweep: Sweep, below: int) -> None:
         """Note that the sweep is done below a number."""
 
-    # Replaying
-    async def replayable_one(self, lane: int, number: int) -> tuple[int, bool, int, bool] | None:
-        """(app, webhook deleted, state, event kept) of a delivery."""
-
-    async def replayable_window(
-        self, lane: int, start: int, stop: int, wanted: "ReplayFilter"
-    ) -> list[int]:
-        """Numbers from `start` to before `stop` that the filter matches and whose event is kept."""
-
-    async def make_replay(self, lane: int, numbers: Sequence[int], due_at: int) -> None: ...
-    async def numbers_of_lane(self, lane: int) -> tuple[int, int]:
-        """Lowest and highest number kept of a lane; zeros where there is none."""
-
     # Start, supervision, retention
     async def interrupted(self) -> list[Candidate]:
         """Deliveries whose attempt was in flight when the process ended; `data` is empty."""

@@ -5,6 +5,7 @@ from enum import IntEnum
 import msgspec
 
 _ID_PREFIX = "dlv"
+_REPLAY_PREFIX = "rpl"
 _ID_INTEGER_DIGITS_MAX = 18
 
 
@@ -53,6 +54,18 @@ def parse_delivery_id(text: str) -> tuple[int, int] | None:
         if not (digits.isascii() and digits.isdigit() and len(digits) <= _ID_INTEGER_DIGITS_MAX):
             return None
     return int(lane), int(number)
+
+
+def replay_id(replay: int) -> str:
+    """Public id of a replay that goes on after its call."""
+    return f"{_REPLAY_PREFIX}_{replay}"
+
+
+def parse_replay_id(text: str) -> int | None:
+    """Key of a replay id, or None where it is not one."""
+    prefix, _, digits = text.partition("_")
+    fits = digits.isascii() and digits.isdigit() and len(digits) <= _ID_INTEGER_DIGITS_MAX
+    return int(digits) if prefix == _REPLAY_PREFIX and fits else None
 
 
 class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):

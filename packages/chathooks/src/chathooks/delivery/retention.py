@@ -4,6 +4,8 @@ Nothing that is pending or retrying is pruned, nor the event it needs. Pruning g
 never stands in the way of the engine.
 """
 
+from typing import Protocol
+
 from chathooks.delivery.queue import DeliveryTransaction
 from chathooks.kernel.clock import Clock
 from chathooks.kernel.transactions import Store
@@ -13,10 +15,17 @@ PRUNE_ROWS_PER_TRANSACTION = 500
 DAY_MS = 86_400_000
 
 
+class RetentionTransaction(DeliveryTransaction, Protocol):
+    """What retention asks of a store."""
+
+    async def prune_replays(self, before_ms: int, limit: int) -> int:
+        """Forget the oldest replays that ended before a time."""
+
+
 class Retention:
     """Prunes what has passed its time."""
 
-    def __init__(self, store: Store[DeliveryTransaction], clock: Clock, days: int) -> None:
+    def __init__(self, store: Store[RetentionTransaction], clock: Clock, days: int) -> None:
         self._store = store
         self._clock = clock
         self._days = days
@@ -28,6 +37,7 @@ class Retention:
         deliveries = 0
         for lane in lanes:
             deliveries += await self._prune_lane(lane.lane, before_ms)
+        await self._prune_replays(before_ms)
         entries = 0
         while True:
             gone = await self._store.write(lambda tx: self._prune_feed(tx, before_ms))
@@ -44,6 +54,14 @@ class Retention:
             total += gone
             if gone < PRUNE_ROWS_PER_TRANSACTION:
                 return total
+
+    async def _prune_replays(self, before_ms: int) -> None:
+        while True:
+            gone = await self._store.write(
+                lambda tx: tx.prune_replays(before_ms, PRUNE_ROWS_PER_TRANSACTION)
+            )
+            if gone < PRUNE_ROWS_PER_TRANSACTION:
+                return
 
     @staticmethod
     async def _prune_feed(tx: DeliveryTransaction, before_ms: int) -> int:

@@ -13,6 +13,7 @@ USERS_PER_STEP = 100
 
 _SQL = statements("app_removal.sql")
 _BEFORE_USERS = (
+    "replays",
     "attempts",
     "deliveries",
     "webhook_triggers",

@@ -27,6 +27,10 @@ DELETE FROM feed WHERE position > ? AND position <= ? AND app = ?
 -- removed_feed --
 UPDATE app_removals SET feed_position = ? WHERE app = ?
 
+-- replays --
+DELETE FROM replays WHERE replay IN (
+    SELECT r.replay FROM webhooks w CROSS JOIN replays r ON r.lane = w.lane WHERE w.app = ? LIMIT ?)
+
 -- attempts --
 DELETE FROM attempts WHERE (lane, number, attempt) IN (
     SELECT a.lane, a.number, a.attempt FROM webhooks w CROSS JOIN attempts a ON a.lane = w.lane

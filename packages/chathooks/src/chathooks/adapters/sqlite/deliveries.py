@@ -12,7 +12,6 @@ from chathooks.delivery.queue import (
     FeedEntry,
     LaneRow,
     NewDelivery,
-    ReplayFilter,
     Settled,
     Sweep,
     WebhookRow,
@@ -161,27 +160,6 @@ class DeliveryPart(TransactionPart):
             self._run(_SQL["drop_sweep"], (sweep.lane,))
         else:
             self._run(_SQL["swept"], (below, sweep.lane))
-
-    async def replayable_one(self, lane: int, number: int) -> tuple[int, bool, int, bool] | None:
-        row = self._one(_SQL["replayable_one"], (lane, number))
-        return None if row is None else (row[0], bool(row[1]), row[2], bool(row[3]))
-
-    async def replayable_window(
-        self, lane: int, start: int, stop: int, wanted: ReplayFilter
-    ) -> list[int]:
-        states = msgspec.json.encode(wanted.states).decode()
-        triggers = (
-            None if wanted.triggers is None else msgspec.json.encode(wanted.triggers).decode()
-        )
-        bounds = (lane, start, stop, wanted.from_ms, wanted.to_ms, states, triggers, triggers)
-        return [number for (number,) in self._all(_SQL["replayable_window"], bounds)]
-
-    async def make_replay(self, lane: int, numbers: Sequence[int], due_at: int) -> None:
-        self._run_many(_SQL["replay"], [(due_at, lane, number) for number in numbers])
-
-    async def numbers_of_lane(self, lane: int) -> tuple[int, int]:
-        low, high = self._one(_SQL["numbers_of_lane"], (lane,))
-        return int(low), int(high)
 
     async def interrupted(self) -> list[Candidate]:
         found = list(map(Candidate._make, self._all(_SQL["interrupted_first"])))

@@ -165,21 +165,3 @@ SELECT position FROM deliveries WHERE lane = ? ORDER BY number LIMIT 1
 
 -- lane_keys --
 SELECT lane FROM lanes
-
--- replayable_one --
-SELECT w.app, w.deleted_at IS NOT NULL, d.state,
-    EXISTS (SELECT 1 FROM feed f WHERE f.position = d.position)
-FROM deliveries d JOIN webhooks w ON w.lane = d.lane WHERE d.lane = ? AND d.number = ?
-
--- replayable_window --
-SELECT d.number FROM deliveries d JOIN feed f ON f.position = d.position
-WHERE d.lane = ? AND d.number >= ? AND d.number < ? AND d.created_at >= ? AND d.created_at < ?
-    AND d.state IN (SELECT value FROM json_each(?))
-    AND (? IS NULL OR d.trigger_number IN (SELECT value FROM json_each(?)))
-ORDER BY d.number
-
--- replay --
-UPDATE deliveries SET state = 2, failures = 0, replay = 1, due_at = ? WHERE lane = ? AND number = ?
-
--- numbers_of_lane --
-SELECT COALESCE(MIN(number), 0), COALESCE(MAX(number), 0) FROM deliveries WHERE lane = ?

@@ -15,6 +15,7 @@ from chathooks.adapters.sqlite.deliveries import DeliveryPart
 from chathooks.adapters.sqlite.feed import FeedPart
 from chathooks.adapters.sqlite.log import LogPart
 from chathooks.adapters.sqlite.meta import MetaPart
+from chathooks.adapters.sqlite.replays import ReplaysPart
 from chathooks.adapters.sqlite.webhooks import WebhooksPart
 
 
@@ -34,6 +35,7 @@ class SqliteTransaction(
     FeedPart,
     LogPart,
     MetaPart,
+    ReplaysPart,
     WebhooksPart,
 ):
     """One class, so that a command may change chat state and append events in the same transaction."""
