@@ -1,15 +1,19 @@
 """Test fires over REST (delivery contract §6, §7 "Test fire")."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from chathooks.api.deliveries_routes import Attempt, attempt_answer
 from chathooks.api.routing import Answer, Call, Route
+from chathooks.delivery.sample_changes import CHANGES_MAX
 from chathooks.delivery.testfire import FiredTest, FireTest
 
 TAG = "Delivery log"
 TRIGGER_CHARS_MAX = 100
+PLACE_CHARS_MAX = 200
+
+PlaceInData = Annotated[str, msgspec.Meta(min_length=1, max_length=PLACE_CHARS_MAX)]
 
 
 class FireTestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -17,6 +21,8 @@ class FireTestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     trigger: Annotated[str, msgspec.Meta(min_length=1, max_length=TRIGGER_CHARS_MAX)]
     """Its sample is sent, whether the webhook is subscribed to it or not."""
+    set: Annotated[dict[PlaceInData, Any], msgspec.Meta(max_length=CHANGES_MAX)] = {}
+    """Values to put into the sample's `data`, by dotted place, e.g. `message.data.text`."""
 
 
 class SampleDelivery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -68,5 +74,7 @@ class FireTestRoutes:
     async def fire(self, call: Call) -> Answer:
         """Send the sample as a delivery is sent, and answer what came of it; a failed attempt answers 200 too."""
         body: FireTestBody = call.body
-        fired = await self._test_fire.fire(call.app.key, call.path["webhookId"], body.trigger)
+        fired = await self._test_fire.fire(
+            call.app.key, call.path["webhookId"], body.trigger, body.set
+        )
         return Answer(_answer(fired))

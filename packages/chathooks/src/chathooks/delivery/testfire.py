@@ -7,10 +7,9 @@ meanwhile forgets it.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
-
-import msgspec
+from typing import Any, Protocol
 
 from chathooks.delivery.log import LoggedAttempt, read_headers
 from chathooks.delivery.outcome import classify, explain
@@ -18,6 +17,7 @@ from chathooks.delivery.payload import build_test, prepare
 from chathooks.delivery.queue import WebhookRow
 from chathooks.delivery.recording import RESPONSE_HEADERS_KEPT_BYTES_MAX, attempt_detail
 from chathooks.delivery.records import State, sample_delivery_id
+from chathooks.delivery.sample_changes import changed_sample
 from chathooks.delivery.webhook_store import StoredWebhook
 from chathooks.delivery.webhooks import unknown_trigger
 from chathooks.egress.client import Cancel, EgressClient
@@ -30,7 +30,6 @@ from chathooks.kernel.errors import ChathooksError
 from chathooks.kernel.ids import EventIds
 from chathooks.kernel.transactions import Store
 from chathooks_events.catalog import TRIGGERS
-from chathooks_events.samples import sample
 
 IN_FLIGHT_PER_WEBHOOK_MAX = 3
 IN_FLIGHT_MAX = 64
@@ -93,20 +92,24 @@ class FireTest:
         self._timeout_s = request_timeout_s
         self._in_flight: dict[int, int] = {}
 
-    async def fire(self, app: int, webhook_id: str, trigger: str) -> FiredTest:
+    async def fire(
+        self, app: int, webhook_id: str, trigger: str, changes: Mapping[str, Any] | None = None
+    ) -> FiredTest:
         """Send a trigger's sample to a webhook, enabled or not, subscribed to it or not.
 
         Args:
             app: key of the app.
             webhook_id: a webhook of the app.
             trigger: a name of the catalog.
+            changes: values to put into the sample's data, by dotted place.
 
         Raises:
-            ChathooksError: ERR_TRIGGER_NOT_FOUND, ERR_WEBHOOK_NOT_FOUND, ERR_TOO_MANY_REQUESTS while as many
-                test fires as may are under way, ERR_STORE_UNAVAILABLE while the server stops.
+            ChathooksError: ERR_TRIGGER_NOT_FOUND, ERR_WEBHOOK_NOT_FOUND, ERR_BAD_REQUEST where the data has no such
+                place or takes no such value, ERR_TOO_MANY_REQUESTS while as many test fires as may are under way, ERR_STORE_UNAVAILABLE while the server stops.
         """
         if trigger not in TRIGGERS:
             raise unknown_trigger(trigger)
+        data = changed_sample(trigger, changes or {})
         webhook = await self._store.read(lambda tx: _find(tx, app, webhook_id))
         lane = webhook.lane
         running = self._in_flight.get(lane, 0)
@@ -117,17 +120,16 @@ class FireTest:
             )
         self._in_flight[lane] = running + 1
         try:
-            return await self._fire(webhook, trigger)
+            return await self._fire(webhook, trigger, data)
         finally:
             self._in_flight[lane] -= 1
             if not self._in_flight[lane]:
                 del self._in_flight[lane]
 
-    async def _fire(self, webhook: WebhookRow, trigger: str) -> FiredTest:
+    async def _fire(self, webhook: WebhookRow, trigger: str, data: bytes) -> FiredTest:
         endpoint = prepare(webhook, self._box, self._targets)
         event_id = self._ids.next()
         delivery_id = sample_delivery_id(event_id)
-        data = msgspec.json.encode(sample(trigger))
         started_at = self._clock.wall_ms()
         if endpoint.target is None:
             exchange = Exchange(failure=FailureKind.address_refused, detail=endpoint.refusal)
