@@ -163,7 +163,9 @@ async def test_help_has_examples_that_the_command_takes(
 @pytest.mark.parametrize("path", CALLING, ids=" ".join)
 def test_commands_that_call_take_the_same_options(path: tuple[str, ...]) -> None:
     flags = {flag for item in CALLING[path].params for flag in item.opts}
-    assert {"--json", "--url", "--api-key", "--app-id", "--data-dir", "--ca-file"} <= flags
+    assert {"--json", "--url", "--data-dir", "--ca-file"} <= flags
+    managed = {"--management-key", "--management-secret"}
+    assert (managed if path[0] == "apps" else {"--api-key", "--app-id"}) <= flags
 
 
 def in_a_process(
@@ -202,4 +204,29 @@ async def test_the_shell_can_complete_commands(tmp_path: Path) -> None:
         timeout=RUN_TIMEOUT_S,
         check=False,
     )
-    assert run.stdout.split() == ["replay"]
+    assert run.stdout.split() == ["replay", "replays", "replay-status", "replay-stop"]
+
+
+async def test_completion_is_installed_for_the_shell(tmp_path: Path) -> None:
+    command = Path(sys.executable).with_name("chathooks")
+    variables = {"HOME": str(tmp_path), "SHELL": "/bin/bash"}
+    run = await asyncio.to_thread(
+        subprocess.run,
+        ["bash", "--norc", "-c", f'"{command}" --install-completion; exit $?'],
+        env={**Shell(tmp_path, {}).environment, **variables},
+        capture_output=True,
+        text=True,
+        timeout=RUN_TIMEOUT_S,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    shown = await asyncio.to_thread(
+        subprocess.run,
+        ["bash", "--norc", "-c", "source ~/.bashrc && complete -p chathooks"],
+        env={**Shell(tmp_path, {}).environment, **variables},
+        capture_output=True,
+        text=True,
+        timeout=RUN_TIMEOUT_S,
+        check=True,
+    )
+    assert "chathooks" in shown.stdout

@@ -10,7 +10,7 @@ import typer
 from chathooks.cli.failures import EXIT_FAILED
 from chathooks.cli.fields import Field, Values, fill
 from chathooks.cli.pages import LIST_FIELDS, Paging, list_all
-from chathooks.cli.session import ACTING, CONNECTION_FIELDS, Session
+from chathooks.cli.session import ACTING, CONNECTION_FIELDS, MANAGEMENT_FIELDS, Session
 from chathooks.cli.tables import OUTCOMES, View, outcomes, show_list, value_at
 
 Run = Callable[[Session, Values], None]
@@ -39,6 +39,8 @@ class Command:
     one_of: tuple[str, ...] = ()
     """Of these fields exactly one is given."""
     at_most_one_of: tuple[str, ...] = ()
+    managed: bool = False
+    """Calls the management API, with the management key and secret."""
     remark: str = ""
     """Said on stderr after it was done."""
     run: Run | None = None
@@ -50,7 +52,7 @@ class Command:
             *self.fields,
             *(LIST_FIELDS if self.paging is not None else ()),
             *((ACTING,) if self.acts_for else ()),
-            *CONNECTION_FIELDS,
+            *(MANAGEMENT_FIELDS if self.managed else CONNECTION_FIELDS),
         )
 
     def help(self) -> str:

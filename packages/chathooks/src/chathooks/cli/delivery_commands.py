@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from chathooks.cli.fields import Request, Values, argument, fill, option
 from chathooks.cli.follow import ENDED_STATES, LAST_MAX, EventTail, LogTail, follow
 from chathooks.cli.rest import decode
 from chathooks.cli.session import Session
-from chathooks.cli.tables import DELIVERIES, EVENTS, milliseconds, styled, value_at
+from chathooks.cli.tables import DELIVERIES, EVENTS, REPLAYS, milliseconds, styled, value_at
 from chathooks.cli.text import excerpt, moment, plain
 from chathooks.cli.webhook_commands import WEBHOOK_ID, webhook_ids, webhook_path
 
@@ -25,6 +26,25 @@ STATES = ("pending", "in_flight", "retrying", *ENDED_STATES)
 DELIVERY_ID = argument(
     "delivery", "Id of the delivery, as in chathooks-delivery.", path="deliveryId"
 )
+REPLAY_ID = argument("replay", "Id of the replay.", path="replayId")
+_FROM_NUMBER = option(
+    "--from-number",
+    "From this chathooks-number on.",
+    kind="whole",
+    low=1,
+    query="fromNumber",
+    body=("fromNumber",),
+    metavar="N",
+)
+_TO_NUMBER = option(
+    "--to-number",
+    "Up to this chathooks-number.",
+    kind="whole",
+    low=1,
+    query="toNumber",
+    body=("toNumber",),
+    metavar="N",
+)
 _TRIGGER_NAMES = option(
     "--trigger", "Only of this trigger; may be repeated.", kind="many", metavar="NAME"
 )
@@ -32,9 +52,9 @@ _FROM = option("--from", "Since then: ISO 8601 or unix time.", query="from", met
 _TO = option("--to", "Until then: ISO 8601 or unix time.", query="to", metavar="TIME")
 
 
-def replay(session: Session, values: Values) -> None:
+def replay_deliveries(session: Session, values: Values) -> None:
     """Replay one delivery, or a window of a webhook's. Raises CommandFailed, typer.BadParameter."""
-    narrowing = [name for name in ("from_", "to", "trigger", "state", "dry_run") if values[name]]
+    narrowing = [item.name for item in REPLAY_FIELDS if values[item.name]]
     if values["delivery"]:
         if narrowing:
             raise typer.BadParameter("A window is given with --webhook, not with a delivery.")
@@ -43,7 +63,25 @@ def replay(session: Session, values: Values) -> None:
         return
     request = fill("POST", f"{webhook_path(values['webhook'])}/replay", REPLAY_FIELDS, values)
     request.body.setdefault("dryRun", False)
-    session.show(session.send(request))
+    answer = session.send(request)
+    session.show(answer)
+    going_on = value_at(answer.value(), "replay.id")
+    if going_on:
+        session.remark(
+            f"It goes on: `chathooks deliveries replay-status {going_on} --wait` shows how far it is, "
+            f"`chathooks deliveries replay-stop {going_on}` stops it."
+        )
+
+
+def replay_status(session: Session, values: Values) -> None:
+    """Show how far a replay is; with `--wait` until it has ended. Raises CommandFailed."""
+    request = fill("GET", "/replays/{replayId}", (REPLAY_ID,), values)
+    answer = session.send(request)
+    while values["wait"] and value_at(answer.value(), "state") == "running":
+        session.remark(f"{_text_of(answer.value(), 'replayed')} deliveries made due so far.")
+        time.sleep(POLL_EVERY_S)
+        answer = session.send(request)
+    session.show(answer)
 
 
 def follow_deliveries(session: Session, values: Values) -> None:
@@ -136,7 +174,14 @@ REPLAY_FIELDS = (
         choices=ENDED_STATES,
         body=("states",),
     ),
-    option("--dry-run", "Only count them.", kind="flag", body=("dryRun",)),
+    replace(_FROM_NUMBER, query=""),
+    replace(_TO_NUMBER, query=""),
+    option(
+        "--dry-run",
+        "Only count them, and estimate what they cost.",
+        kind="flag",
+        body=("dryRun",),
+    ),
 )
 
 DELIVERY_COMMANDS = (
@@ -146,6 +191,7 @@ DELIVERY_COMMANDS = (
         examples=(
             "chathooks deliveries list orders",
             "chathooks deliveries list orders --state failed --from 2026-01-01T00:00:00Z --all",
+            "chathooks deliveries list orders --from-number 40 --to-number 45",
         ),
         path="/webhooks/{webhookId}/deliveries",
         fields=(
@@ -166,6 +212,8 @@ DELIVERY_COMMANDS = (
             ),
             _FROM,
             _TO,
+            replace(_FROM_NUMBER, body=()),
+            replace(_TO_NUMBER, body=()),
         ),
         view=DELIVERIES,
         paging="cursor",
@@ -191,7 +239,34 @@ DELIVERY_COMMANDS = (
             *REPLAY_FIELDS,
         ),
         one_of=("delivery", "webhook"),
-        run=replay,
+        run=replay_deliveries,
+    ),
+    Command(
+        name="replays",
+        summary="List the replays of a webhook that went on after their call, the latest first.",
+        examples=("chathooks deliveries replays orders",),
+        path="/webhooks/{webhookId}/replays",
+        fields=(WEBHOOK_ID,),
+        view=REPLAYS,
+        paging="cursor",
+    ),
+    Command(
+        name="replay-status",
+        summary="Show how far a replay is.",
+        examples=(
+            "chathooks deliveries replay-status rpl_1",
+            "chathooks deliveries replay-status rpl_1 --wait",
+        ),
+        fields=(REPLAY_ID, option("--wait", "Until it has ended.", kind="flag")),
+        run=replay_status,
+    ),
+    Command(
+        name="replay-stop",
+        summary="Stop a replay; what it made due so far is still sent.",
+        examples=("chathooks deliveries replay-stop rpl_1",),
+        method="DELETE",
+        path="/replays/{replayId}",
+        fields=(REPLAY_ID,),
     ),
     Command(
         name="follow",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import typer
 
 from chathooks import __version__
+from chathooks.cli.app_commands import APP_GROUPS
 from chathooks.cli.chat_commands import CHAT_GROUPS
 from chathooks.cli.commands import add, group
 from chathooks.cli.delivery_commands import DELIVERY_GROUPS
@@ -35,7 +36,7 @@ app.command()(serve)
 app.command()(demo)
 app.command()(doctor)
 add(app, [TRIGGER])
-for _name, _summary, _commands in (*CHAT_GROUPS, *WEBHOOK_GROUPS, *DELIVERY_GROUPS):
+for _name, _summary, _commands in (*APP_GROUPS, *CHAT_GROUPS, *WEBHOOK_GROUPS, *DELIVERY_GROUPS):
     group(app, _name, _summary, _commands)
 
 

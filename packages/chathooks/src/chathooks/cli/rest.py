@@ -4,6 +4,7 @@ Nothing is tried twice and no redirect is followed, so a key goes to the named s
 once. Times and sizes are bounded.
 """
 
+import ipaddress
 import ssl
 import time
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ _READING = frozenset({"GET", "HEAD"})
 _ADVICE_BY_CODE: Mapping[str, str] = {
     "AUTH_ERR_EMPTY_APIKEY": "Give the key with --api-key or CHATHOOKS_API_KEY.",
     "AUTH_ERR_APIKEY_NOT_FOUND": "Check --api-key or CHATHOOKS_API_KEY, and that --url is the server of this key.",
-    "AUTH_ERR_INVALID_APPID": "Check --app-id or CHATHOOKS_APP_ID, or leave it out.",
+    "AUTH_ERR_INVALID_APPID": "`chathooks apps list` shows the apps; check --app-id or CHATHOOKS_APP_ID.",
     "AUTH_ERR_NO_ACCESS": "Use a fullAccess key: `api_key` of credentials.toml.",
     "ERR_API_NOT_FOUND": "The server does not know this call: is --url right, and is the server as new as this command?",
     "ERR_BAD_REQUEST": "The command's --help lists what it takes.",
@@ -48,6 +49,8 @@ _ADVICE_BY_CODE: Mapping[str, str] = {
     "ERR_WEBHOOK_NOT_FOUND": "`chathooks webhooks list` shows the ids.",
     "ERR_TRIGGER_NOT_FOUND": "`chathooks triggers list` shows the names.",
     "ERR_DELIVERY_NOT_FOUND": "`chathooks deliveries list` shows the ids.",
+    "ERR_REPLAY_NOT_FOUND": "`chathooks deliveries replays` shows the ids.",
+    "ERR_APIKEY_NOT_FOUND": "`chathooks keys list` shows the keys, masked.",
     "ERR_CURSOR_EXPIRED": "Leave --after out to begin with the oldest event that is kept.",
     "ERR_TOO_MANY_REQUESTS": "Wait a little, then try again.",
     "ERR_STORE_UNAVAILABLE": "Try again in a moment; `chathooks doctor` on the server looks for the cause.",
@@ -75,9 +78,11 @@ class Connection:
     """Where calls go and with what."""
 
     url: str
-    api_key: str = field(repr=False)
+    api_key: str = field(default="", repr=False)
     app_id: str | None = None
     ca_file: Path | None = None
+    management: tuple[str, str] | None = field(default=None, repr=False)
+    """Management key and secret: then calls go to the management API and not below `/v3`."""
 
 
 def decode(data: bytes | msgspec.Raw, type_: type[T] | Any) -> T:
@@ -153,6 +158,20 @@ def check_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def sends_in_clear(url: str) -> bool:
+    """Whether what is sent to a URL, keys included, can be read on the way: plain http to another machine."""
+    parts = parse_url(url)
+    if parts.scheme != "http" or parts.host is None:
+        return False
+    host = parts.host.strip("[]")
+    if host == "localhost" or host.endswith(".localhost"):
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True
+
+
 def _tls(ca_file: Path | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if ca_file is not None:
@@ -192,10 +211,17 @@ class Rest:
         self._headers = {
             "Accept": "application/json",
             "User-Agent": f"chathooks/{__version__}",
-            "apikey": _header("The API key", connection.api_key),
         }
-        if connection.app_id is not None:
-            self._headers["appId"] = _header("The app id", connection.app_id)
+        if connection.management is None:
+            self._mount = "/v3"
+            self._headers["apikey"] = _header("The API key", connection.api_key)
+            if connection.app_id is not None:
+                self._headers["appId"] = _header("The app id", connection.app_id)
+        else:
+            self._mount = ""
+            key, secret = connection.management
+            self._headers["key"] = _header("The management key", key)
+            self._headers["secret"] = _header("The management secret", secret)
         context = _tls(connection.ca_file) if self.url.startswith("https:") else None
         self._pool = urllib3.PoolManager(
             num_pools=1,
@@ -218,11 +244,11 @@ class Rest:
         body: object = None,
         on_behalf_of: str | None = None,
     ) -> Answer:
-        """Make a call below `/v3` and read its answer to the end.
+        """Make a call and read its answer to the end.
 
         Args:
             method: HTTP method.
-            path: percent-encoded path below `/v3`.
+            path: percent-encoded path below `/v3`, or of the management API.
             query: values by name; lists become one comma-separated value.
             body: sent as JSON; None sends none.
             on_behalf_of: uid for the `onBehalfOf` header.
@@ -231,7 +257,7 @@ class Rest:
             CommandFailed: the API's code where it refused (exit code 1); ERR_ANSWER where what came is not
                 Chathooks' (1); ERR_UNREACHABLE where nothing whole came (3).
         """
-        url = f"{self.url}/v3{path}"
+        url = f"{self.url}{self._mount}{path}"
         if query:
             url += "?" + urlencode({name: _query_value(value) for name, value in query.items()})
         headers = dict(self._headers)

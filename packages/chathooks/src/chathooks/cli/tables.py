@@ -73,6 +73,11 @@ def milliseconds(value: Any) -> str:
     return f"{value:.0f} ms" if isinstance(value, int | float) else plain(value)
 
 
+def percent(value: Any) -> str:
+    """A part of one."""
+    return f"{value:.0%}" if isinstance(value, int | float) else plain(value)
+
+
 def styled(text: str) -> Text:
     """A cell; states of deliveries have their colours."""
     return Text(text, style=_STATE_STYLES.get(text, ""))
@@ -212,6 +217,40 @@ MESSAGES = View(
     ),
     hidden=("data.entities",),
 )
+APPS = View(
+    (
+        Column("id", "id"),
+        Column("name", "name"),
+        Column("region", "region", whole=True),
+        Column("state", "state", whole=True),
+        Column("created (UTC)", "createdAt", moment, whole=True),
+    )
+)
+API_KEYS = View(
+    (
+        Column("key", "apiKey", whole=True),
+        Column("name", "name"),
+        Column("scope", "scope", whole=True),
+        Column("created (UTC)", "createdAt", moment, whole=True),
+    )
+)
+TOKENS = View(
+    (
+        Column("token", "authToken", whole=True),
+        Column("platform", "platform"),
+        Column("created (UTC)", "createdAt", moment, whole=True),
+    )
+)
+NEW_KEYS = View((Column("scope", "scope", whole=True), Column("key", "apiKey", whole=True)))
+REPLAYS = View(
+    (
+        Column("id", "id", whole=True),
+        Column("state", "state", whole=True),
+        Column("progress", "progress", percent, whole=True),
+        Column("replayed", "replayed"),
+        Column("created (UTC)", "createdAt", moment, whole=True),
+    )
+)
 WEBHOOKS = View(
     (
         Column("id", "id"),
@@ -247,6 +286,15 @@ DELIVERIES = View(
             Column("explanation", "explanation"),
         )
     },
+)
+FIRED = View(
+    (
+        Column("webhook", "webhook"),
+        Column("state", "state", whole=True),
+        Column("status", "attempts.-1.status"),
+        Column("took", "attempts.-1.durationMs", milliseconds, whole=True),
+        Column("explanation", "attempts.-1.explanation"),
+    )
 )
 EVENTS = View(
     (

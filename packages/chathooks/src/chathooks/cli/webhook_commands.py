@@ -1,5 +1,6 @@
 """Commands for webhooks and triggers, as data; those of more than one call have functions."""
 
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -9,12 +10,13 @@ from chathooks.cli.commands import Command, show_batch
 from chathooks.cli.failures import EXIT_FAILED, CommandFailed
 from chathooks.cli.fields import Field, Request, Values, argument, option
 from chathooks.cli.pages import list_all, read_list
-from chathooks.cli.rest import decode
+from chathooks.cli.rest import Answer, decode
 from chathooks.cli.session import Session, decoded
-from chathooks.cli.tables import DELIVERIES, TRIGGERS, WEBHOOKS, value_at
+from chathooks.cli.tables import DELIVERIES, FIRED, TRIGGERS, WEBHOOKS, show_list, value_at
 from chathooks.cli.text import plain
 
 WEBHOOKS_LISTED_MAX = 1000
+ALL_WEBHOOKS = "all"
 
 WEBHOOK_ID = argument("webhook", "Id of the webhook.", path="webhookId")
 _WEBHOOK_FIELDS: tuple[Field, ...] = (
@@ -97,10 +99,47 @@ def test_fire(session: Session, values: Values) -> None:
 
     Raises CommandFailed, typer.BadParameter, typer.Exit.
     """
+    body = {"trigger": values["trigger"]}
+    if values["set"]:
+        body["set"] = dict(_placed(item) for item in values["set"])
+    if values["webhook"] == ALL_WEBHOOKS:
+        _fire_at_all(session, body)
+        return
     webhook = values["webhook"] or _only_webhook(session)
-    request = Request("POST", f"{webhook_path(webhook)}/test", body={"trigger": values["trigger"]})
+    answer = _fire(session, webhook, body)
+    session.show(answer, DELIVERIES)
+    if value_at(answer.value(), "state") == "failed":
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _placed(text: str) -> tuple[str, Any]:
+    """Place and value of `path=value`; a value that is no JSON is a text. Raises typer.BadParameter."""
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise typer.BadParameter("It is PATH=VALUE.", param_hint="--set")
     try:
-        answer = session.send(request)
+        return path, msgspec.json.decode(value)
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+        return path, value
+
+
+def _fire_at_all(session: Session, body: dict[str, Any]) -> None:
+    ids = webhook_ids(session)
+    if not ids:
+        raise typer.BadParameter("There is no webhook yet.", param_hint="--webhook")
+    answers = [_fire(session, webhook, body) for webhook in ids]
+    if session.json:
+        session.print_json(b"[" + b",".join(answer.data for answer in answers) + b"]")
+    else:
+        show_list(session.console, [answer.value() for answer in answers], FIRED)
+    if any(value_at(answer.value(), "state") == "failed" for answer in answers):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _fire(session: Session, webhook: str, body: dict[str, Any]) -> Answer:
+    request = Request("POST", f"{webhook_path(webhook)}/test", body=dict(body))
+    try:
+        return session.send(request)
     except CommandFailed as error:
         if error.code == "ERR_API_NOT_FOUND":
             raise CommandFailed(
@@ -109,9 +148,6 @@ def test_fire(session: Session, values: Values) -> None:
                 advice="Use a newer server, or cause a real event, e.g. with `chathooks messages send`.",
             ) from None
         raise
-    session.show(answer, DELIVERIES)
-    if value_at(answer.value(), "state") == "failed":
-        raise typer.Exit(EXIT_FAILED)
 
 
 def _only_webhook(session: Session) -> str:
@@ -284,11 +320,22 @@ WEBHOOK_GROUPS = (
 TRIGGER = Command(
     name="trigger",
     summary="Send a trigger's sample to a webhook through the real path, and show what became of it.",
-    examples=("chathooks trigger message_sent --webhook orders",),
+    examples=(
+        "chathooks trigger message_sent --webhook orders",
+        "chathooks trigger message_sent --webhook all --set message.data.text=Hello",
+    ),
     fields=(
         argument("trigger", "Name of the trigger."),
         option(
-            "--webhook", "Id of the webhook; may be left out where there is only one.", metavar="ID"
+            "--webhook",
+            "Id of the webhook, or all; may be left out where there is only one.",
+            metavar="ID",
+        ),
+        option(
+            "--set",
+            "Put a value into the sample's data, as JSON or text; may be repeated.",
+            kind="many",
+            metavar="PATH=VALUE",
         ),
     ),
     run=test_fire,
