@@ -107,9 +107,8 @@ def exercise(server: Client, operation: Any, mode: GenerationMode) -> set[int]:
         parameters = case.path_parameters or {}
         for name in parameters:
             # Made-up ids alone would meet nothing that is there.
-            if (name == "appId" and not deletes_apps) or (
-                name in KNOWN and data.draw(st.booleans())
-            ):
+            wanted = name == "appId" or (name in KNOWN and data.draw(st.booleans()))
+            if wanted and not deletes_apps:
                 parameters[name] = KNOWN[name]
         for name in ("appId", "onBehalfOf"):
             if name in (case.headers or {}):

@@ -6,3 +6,7 @@ INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET va
 
 -- ping --
 SELECT position FROM fanout
+
+-- set_compatible --
+INSERT INTO meta (name, value) VALUES ('schema_compatible_from', '{number}')
+ON CONFLICT (name) DO UPDATE SET value = excluded.value

@@ -31,7 +31,7 @@ from typing import Any, TypeVar, cast
 
 import structlog
 
-from chathooks.adapters.sqlite.statements import migrations
+from chathooks.adapters.sqlite.statements import compatible_from, migrations, statements
 from chathooks.adapters.sqlite.transaction import SqliteTransaction
 from chathooks.kernel.errors import ChathooksError, StartRefused, StoreUnavailable
 from chathooks.kernel.telemetry import STORE_BATCH_COMMANDS, STORE_COMMIT_SECONDS
@@ -52,6 +52,10 @@ STATEMENT_CACHE_SIZE = 512
 PAGE_CACHE_KIB = 32_768
 
 log = structlog.get_logger("store")
+
+COMPATIBLE_FROM = "schema_compatible_from"
+"""Name of the fact: the oldest schema whose programs can work on the store as it is."""
+_META = statements("meta.sql")
 
 EXIT_STORE_LOST = 70
 """Exit status when the store's state is unknown; a supervisor starts the process again."""
@@ -124,6 +128,9 @@ class SqliteStore:
             store._migrate()
             store._reader = store._connect(read_only=True)
         except BaseException:
+            for name in ("_writer", "_reader"):
+                if hasattr(store, name):
+                    getattr(store, name).close()
             os.close(store._lock_file)
             raise
         store._write_tx = SqliteTransaction(store._writer)
@@ -185,19 +192,32 @@ class SqliteStore:
     def _migrate(self) -> None:
         scripts = migrations()
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
-        newest = scripts[-1][0]
+        newest = scripts[-1].number
         if version > newest:
+            self._check_compatible(version, newest)
+            return
+        for migration in scripts:
+            if migration.number > version:
+                compatible = compatible_from(scripts, migration.number)
+                note = _META["set_compatible"].replace("{number}", str(compatible))
+                self._writer.executescript(
+                    f"BEGIN IMMEDIATE;\n{migration.script}\n{note};\n"
+                    f"PRAGMA user_version = {migration.number};\nCOMMIT;"
+                )
+                log.info("schema migrated", number=migration.number, name=migration.name)
+
+    def _check_compatible(self, version: int, newest: int) -> None:
+        """Raises StartRefused where a newer program made the store and this one cannot work on it."""
+        row = self._writer.execute(_META["get_meta"], (COMPATIBLE_FROM,)).fetchone()
+        compatible = version if row is None else int(row[0])
+        if compatible > newest:
             raise StartRefused(
                 "ERR_STORE_TOO_NEW",
-                f"The store's schema is version {version}, this program knows {newest}. "
-                "Start it with the newer Chathooks that made it.",
+                f"The store's schema is version {version}, which programs from schema {compatible} on can work on; "
+                f"this program knows {newest}. Start it with the newer Chathooks that made it, or restore a "
+                "back-up of before the upgrade.",
             )
-        for number, name, script in scripts:
-            if number > version:
-                self._writer.executescript(
-                    f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
-                )
-                log.info("schema migrated", number=number, name=name)
+        log.warning("the store is of a newer version that this one can work on", schema=version)
 
     # -- running -----------------------------------------------------------------------------------------
 

@@ -1,3 +1,4 @@
+-- additive: an index that is kept by itself, and a table that nothing else reads.
 -- What did not go well is looked for in the log and replayed: found without walking over what was delivered.
 CREATE INDEX deliveries_troubled ON deliveries (lane, state, number) WHERE state IN (2, 4, 5, 6);
 
