@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chathooks.app.build import STORE_FILE
+from chathooks.app.build import SCHEMA_COMPATIBLE_FROM, STORE_FILE, newest_schema
 from support.certificates import Authority
 from support.command_line import Run, Shell
 from support.endpoints.server import Connection, EndpointServer, free_port
@@ -242,3 +242,23 @@ async def test_a_store_that_is_served_can_be_examined(tmp_path: Path) -> None:
         run = await examine(tmp_path / "data")
     assert run.code == 0
     assert found(run)["store"]["state"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("ahead", "compatible", "state"),
+    [(-1, None, "ok"), (0, None, "ok"), (2, 0, "warning"), (2, 1, "failed"), (2, None, "failed")],
+)
+async def test_the_schema_of_the_store_is_compared_with_the_program_s(
+    data_dir: Path, ahead: int, compatible: int | None, state: str
+) -> None:
+    newest = newest_schema()
+    connection = sqlite3.connect(data_dir / STORE_FILE, isolation_level=None)
+    connection.execute(f"PRAGMA user_version = {newest + ahead}")
+    connection.execute("DELETE FROM meta WHERE name = ?", (SCHEMA_COMPATIBLE_FROM,))
+    if compatible is not None:
+        fact = (SCHEMA_COMPATIBLE_FROM, str(newest + compatible))
+        connection.execute("INSERT INTO meta VALUES (?, ?)", fact)
+    connection.close()
+    run = await examine(data_dir)
+    assert found(run)["schema"]["state"] == state
+    assert str(newest + ahead) in found(run)["schema"]["message"]

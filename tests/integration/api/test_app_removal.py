@@ -16,6 +16,7 @@ from chathooks.app.settings import Settings
 from chathooks.apps.records import Credentials
 from chathooks.delivery import app_deletion, replay
 from chathooks.delivery.app_deletion import REMOVAL_DELAY_S, AppDeletion
+from chathooks.delivery.records import State
 from chathooks.delivery.webhooks import NewWebhook
 from chathooks.kernel.clock import MS_PER_S, SystemClock
 from support.populate import add_webhook, fill_chat, send
@@ -166,6 +167,23 @@ async def test_all_that_a_deleted_app_had_is_removed_and_nothing_else(
         assert (await again("GET", "/users")).data == []
 
 
+async def test_what_waits_for_the_webhooks_of_a_deleted_app_is_cancelled(tmp_path: Path) -> None:
+    async with world(tmp_path) as server, ScriptedEndpoint(answer=by_path) as endpoint:
+        await fill(await server.make_app("leaving"), endpoint)
+        sent = len(endpoint.requests)
+        await server.manage("DELETE", "/apps/leaving")
+
+        async def cancelled() -> bool:
+            async def query(tx: SqliteTransaction) -> list[tuple[int, int]]:
+                return tx._all("SELECT state, COUNT(*) FROM deliveries GROUP BY state")
+
+            found = dict(await server.runtime.store.read(query))
+            return found == {State.DELIVERED: 3, State.CANCELLED: 3}
+
+        await until(cancelled)
+        assert len(endpoint.requests) == sent
+
+
 async def test_rows_stay_until_calls_that_were_let_in_are_over(tmp_path: Path) -> None:
     async with world(tmp_path) as server:
         call = await server.make_app("leaving")
@@ -181,6 +199,8 @@ async def test_each_step_removes_a_bounded_number_of_rows_and_a_restart_goes_on(
 ) -> None:
     monkeypatch.setattr(app_deletion, "ROWS_PER_STEP", 2)
     async with world(tmp_path) as server, ScriptedEndpoint(answer=by_path) as endpoint:
+        for task in server.runtime._periodic:
+            task.cancel()  # what else removes rows would be counted too
         before = tables(server.path)
         await fill(await server.make_app("leaving"), endpoint)
         await server.manage("DELETE", "/apps/leaving")

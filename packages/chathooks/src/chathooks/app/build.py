@@ -10,7 +10,8 @@ import structlog
 
 from chathooks import __version__
 from chathooks.adapters.notify.apprise_notifier import AppriseNotifier
-from chathooks.adapters.sqlite.store import SqliteStore
+from chathooks.adapters.sqlite.statements import migrations
+from chathooks.adapters.sqlite.store import COMPATIBLE_FROM, SqliteStore
 from chathooks.api.build import build_api
 from chathooks.api.deliveries_routes import DeliveryRoutes
 from chathooks.api.events_routes import EventRoutes
@@ -51,6 +52,8 @@ from chathooks.kernel.errors import StartRefused, StoreUnavailable
 from chathooks.kernel.ids import EventIds, RandomBytes, system_random
 
 STORE_FILE = "chathooks.sqlite3"
+SCHEMA_COMPATIBLE_FROM = COMPATIBLE_FROM
+"""Name of the store's fact that says which programs can work on it."""
 FILES_SPARE = 1_000
 """File descriptors left for the API, the store and logs beside the attempts in flight."""
 DRAIN_S = 2.0
@@ -191,6 +194,11 @@ def _listen(settings: Settings) -> Listen:
         tls_key_file=settings.tls_key_file,
         trusted_proxies=[str(network) for network in settings.trusted_proxies],
     )
+
+
+def newest_schema() -> int:
+    """Version of the schema that a start brings a store to."""
+    return migrations()[-1].number
 
 
 async def build(settings: Settings, *, random: RandomBytes = system_random) -> Runtime:

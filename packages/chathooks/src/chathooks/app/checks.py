@@ -11,7 +11,12 @@ from typing import Literal
 
 import msgspec
 
-from chathooks.app.build import STORE_FILE, target_policy
+from chathooks.app.build import (
+    SCHEMA_COMPATIBLE_FROM,
+    STORE_FILE,
+    newest_schema,
+    target_policy,
+)
 from chathooks.app.secrets import CREDENTIALS_FILE, SECRET_KEY_FILE
 from chathooks.app.settings import Settings
 from chathooks.egress.guard import Target, TargetPolicy, TargetRefused, judge_address, parse_target
@@ -121,6 +126,7 @@ def _store(path: Path) -> tuple[list[Check], list[tuple[str, str]]]:
         connection = sqlite3.connect(address, uri=True, timeout=CONNECT_TIMEOUT_S)
         try:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            schema = _schema(connection)
             endpoints = connection.execute(
                 "SELECT id, url FROM webhooks WHERE deleted_at IS NULL AND enabled LIMIT ?",
                 (ENDPOINTS_CHECKED_MAX,),
@@ -142,7 +148,30 @@ def _store(path: Path) -> tuple[list[Check], list[tuple[str, str]]]:
         message=f"{path} is sound." if sound else f"{path} is damaged: {verdict}.",
         advice="" if sound else "Restore it from a back-up.",
     )
-    return [check], endpoints
+    return [check, schema], endpoints
+
+
+def _schema(connection: sqlite3.Connection) -> Check:
+    """Whether this program can work on the store."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    newest = newest_schema()
+    if version <= newest:
+        later = "" if version == newest else f"; the next start brings it to {newest}"
+        return Check(name="schema", state="ok", message=f"It is version {version}{later}.")
+    row = connection.execute(
+        "SELECT value FROM meta WHERE name = ?", (SCHEMA_COMPATIBLE_FROM,)
+    ).fetchone()
+    compatible = version if row is None else int(row[0])
+    usable = compatible <= newest
+    return Check(
+        name="schema",
+        state="warning" if usable else "failed",
+        message=f"It is version {version}, this program knows {newest}"
+        + (
+            " and can work on it." if usable else f"; programs from {compatible} on can work on it."
+        ),
+        advice="Start it with the newer Chathooks that made it.",
+    )
 
 
 def _clock() -> Check:
