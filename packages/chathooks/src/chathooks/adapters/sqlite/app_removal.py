@@ -25,7 +25,7 @@ _BEFORE_USERS = (
     "close_groups",
 )
 _OF_USERS = ("auth_tokens_of", "memberships_of", "blocks_by", "departures_of")
-_AFTER_USERS = ("user_tags", "settings", "counters")
+_AFTER_USERS = ("user_tags", "settings", "counters", "user_ranges", "group_ranges")
 
 
 class AppRemovalPart(TransactionPart):

@@ -107,6 +107,14 @@ DELETE FROM app_settings WHERE (app, name) IN (
 DELETE FROM chat_counters WHERE (app, name) IN (
     SELECT app, name FROM chat_counters WHERE app = ? LIMIT ?)
 
+-- user_ranges --
+DELETE FROM user_ranges WHERE (app, first) IN (
+    SELECT app, first FROM user_ranges WHERE app = ? LIMIT ?)
+
+-- group_ranges --
+DELETE FROM group_ranges WHERE (app, sort, first, first_guid) IN (
+    SELECT app, sort, first, first_guid FROM group_ranges WHERE app = ? LIMIT ?)
+
 -- forget_app --
 UPDATE apps SET id = 'deleted~' || app, name = '', region = '' WHERE app = ?
 

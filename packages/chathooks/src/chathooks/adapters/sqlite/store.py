@@ -208,7 +208,10 @@ class SqliteStore:
 
     def _check_compatible(self, version: int, newest: int) -> None:
         """Raises StartRefused where a newer program made the store and this one cannot work on it."""
-        row = self._writer.execute(_META["get_meta"], (COMPATIBLE_FROM,)).fetchone()
+        try:
+            row = self._writer.execute(_META["get_meta"], (COMPATIBLE_FROM,)).fetchone()
+        except sqlite3.OperationalError:  # it has no table of facts: made by something else
+            row = None
         compatible = version if row is None else int(row[0])
         if compatible > newest:
             raise StartRefused(
