@@ -1,14 +1,15 @@
 """The bare libcurl loop: what any sender on this stack pays at the least.
 
 A `CurlMulti` on uvloop that sends one request, made beforehand, over and over. It has the headers, the body, the
-header and body callbacks and the transport options of the real client, and nothing else: no pool, no guard, no
-timings, no records. It is written to be fast, so that it is a hard measure: libcurl's sockets stay in one epoll that
+transport options and the callbacks of the real client, and nothing else: no pool, no judgement, no timings, no
+records; its callbacks before a request and before a look-up only say yes. It is written to be fast, so that it is a hard measure: libcurl's sockets stay in one epoll that
 the loop watches, what has ended is read once for many ready sockets, and a kick is a plain call of the loop. Side
 "plain" is the loop as libcurl's manual has it, each socket registered with the event loop as libcurl asks.
 """
 
 import asyncio
 import select
+import socket
 from collections.abc import Callable
 
 import pycurl
@@ -91,6 +92,23 @@ class _LoopSockets:
         self._settled()
 
 
+def _go_on(*_: object) -> int:
+    return pycurl.PREREQFUNC_OK
+
+
+def _open_socket(_purpose: int, address: "pycurl.SocketAddress") -> socket.socket:
+    return _Socket(address.family, address.socktype, address.protocol)
+
+
+class _Socket(socket.socket):
+    """libcurl works on a duplicate of the descriptor, so this one may be closed at once."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class BareLoop:
     """The loop; `start` begins `connections` requests and each answer begins the next."""
 
@@ -126,6 +144,9 @@ class BareLoop:
         easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
         easy.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
         easy.setopt(pycurl.TIMEOUT_MS, TIMEOUT_MS)
+        easy.setopt(pycurl.OPENSOCKETFUNCTION, _open_socket)
+        easy.setopt(pycurl.PREREQFUNCTION, _go_on)
+        easy.setopt(pycurl.RESOLVER_START_FUNCTION, _go_on)
         return easy
 
     def start(self) -> None:

@@ -62,23 +62,6 @@ def exchange_of(transfer: Transfer, code: int, message: str) -> Exchange:
     easy = transfer.easy
     getinfo = easy.getinfo
     block, complete, too_large = transfer.header_block()
-    if complete and not code and not transfer.unusual:
-        duration_ms = (time.perf_counter() - transfer.started_s) * MS_PER_S
-        return Exchange(  # the common case: a kept connection and a whole answer
-            getinfo(_RESPONSE_CODE),
-            _http_version(block),
-            block,
-            transfer.body(),
-            duration_ms,
-            0.0,
-            0.0,
-            0.0,
-            getinfo(_STARTTRANSFER_TIME) * MS_PER_S,
-            duration_ms,
-            transfer.remote_ip,
-            True,
-            transfer.sends > 1,
-        )
     dns_ms = transfer.dns_ms
     connect_s = tls_s = 0.0
     if transfer.opens:
@@ -100,7 +83,7 @@ def exchange_of(transfer: Transfer, code: int, message: str) -> Exchange:
     )
     if complete:
         exchange.status = getinfo(_RESPONSE_CODE)
-        exchange.http_version = _http_version(block)
+        exchange.http_version = http_version(block)
         exchange.response_headers = block
         exchange.response_body = transfer.body()
     elif too_large:
@@ -134,7 +117,7 @@ def closed_unanswered(transfer: Transfer, code: int, message: str) -> bool:
     )
 
 
-def _http_version(block: bytes) -> str:
+def http_version(block: bytes) -> str:
     """The version in a status line: "1.1", "1.0", "2"."""
     if block.startswith(b"HTTP/1.1"):
         return "1.1"

@@ -14,7 +14,12 @@ from collections.abc import Callable, Sequence
 
 import pycurl
 
-from chathooks.egress.classification import closed_unanswered, exchange_of, failed_exchange
+from chathooks.egress.classification import (
+    closed_unanswered,
+    exchange_of,
+    failed_exchange,
+    http_version,
+)
 from chathooks.egress.exchange import Exchange
 from chathooks.egress.failures import EgressClosed, FailureKind
 from chathooks.egress.guard import Target, TargetPolicy, judge_address
@@ -31,20 +36,33 @@ PINS_MAX = 20_000
 # Requests of one epoch use connections of that epoch only; what the one before left is too long idle when its
 # turn comes again. With the longest request this stays below the two minutes of the delivery contract, §7.
 EPOCH_S = 115.0
+TIMER_MS_MAX = 250
+"""The timer that calls libcurl fires at least so often while anything is under way."""
 MS_PER_S = 1000.0
+
+# Read for every request: a module's own names are the cheapest to look up.
+_now_s = time.perf_counter
+_RESPONSE_CODE = pycurl.RESPONSE_CODE
+_STARTTRANSFER_TIME = pycurl.STARTTRANSFER_TIME
 
 
 class _Pin:
     """The addresses of an origin as libcurl was last told."""
 
-    __slots__ = ("addresses", "answer", "entry", "loaded", "refusal")
+    __slots__ = ("answer", "entry", "loaded", "refusal", "usable_until_s")
 
     def __init__(self) -> None:
         self.answer: Answer | None = None
-        self.addresses: tuple[str, ...] = ()
         self.entry = ""
         self.refusal = ""
         self.loaded = ""
+        self.usable_until_s = 0.0
+        """Until then (the resolver's clock) libcurl knows the addresses and nothing has to be looked up or judged."""
+
+    def forget_loaded(self) -> None:
+        """What was given to a handle may not have reached libcurl: give it anew."""
+        self.loaded = ""
+        self.usable_until_s = 0.0
 
 
 class Cancel:
@@ -104,9 +122,10 @@ class EgressClient:
         self._unpin: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due_s = 0.0
-        self._deadline_s: float | None = None
         self._kicked = False
         self._closing = False
+        self._taking = False
+        self._resolver_now_s = resolver.now_s
         self._drained: asyncio.Event | None = None
         self.connections_opened = 0
         """Sockets opened to connect; those the guard refused are not among them."""
@@ -124,7 +143,7 @@ class EgressClient:
         """Bind to the running event loop. Raises RuntimeError when started twice."""
         if self._started or self._closing:
             raise RuntimeError("an egress client is started once")
-        self._started = True
+        self._started = self._taking = True
         self._loop = asyncio.get_running_loop()
         self._poller = make_poller(self._loop, self._multi.socket_action, self._reap)
         multi = self._multi
@@ -138,6 +157,7 @@ class EgressClient:
         if self._closing:
             return
         self._closing = True
+        self._taking = False
         if self.in_flight and grace_s > 0:
             self._drained = asyncio.Event()
             try:
@@ -176,38 +196,65 @@ class EgressClient:
         timeout_s: float = ATTEMPT_TIMEOUT_S,
         done: Done,
     ) -> Cancel:
+        """As `post`; answers with what withdraws the request."""
+        return Cancel(self, self.post(target, headers, body, timeout_s=timeout_s, done=done))
+
+    def post(
+        self,
+        target: Target,
+        headers: Sequence[str | bytes],
+        body: bytes,
+        *,
+        timeout_s: float = ATTEMPT_TIMEOUT_S,
+        done: Done,
+    ) -> Transfer:
         """POST `body` with `headers` ("Name: value") to `target`.
 
         `done` gets the exchange, exactly once and never before this returns, unless it is cancelled. Headers must be
-        ASCII without line breaks.
+        ASCII without line breaks. What is answered is the client's own.
 
         Raises:
             EgressClosed: the client is not started, closing or closed.
         """
-        if self._closing or not self._started:
+        if not self._taking:
             raise EgressClosed("the egress client takes no requests now")
-        transfer = self._idle.pop() if self._idle else Transfer(self)
-        transfer.begin(target, done, time.perf_counter(), timeout_s)
-        cancel = Cancel(self, transfer)
+        idle = self._idle
+        transfer = idle.pop() if idle else Transfer(self)
+        started_s = _now_s()
+        transfer.active = True
+        transfer.target = target
+        transfer.done = done
+        transfer.started_s = started_s
+        transfer.timeout_s = timeout_s
         if len(body) >= EXPECT_CONTINUE_BODY_BYTES_MIN:
             headers = [*headers, "Expect:"]
+        pin = self._pins.get(target.pin)
+        if pin is not None and pin.usable_until_s > self._resolver_now_s():
+            self._run(transfer, target, headers, body, int(timeout_s * MS_PER_S))
+        else:
+            self._find_address(transfer, target, headers, body)
+        return transfer
+
+    # --- names ------------------------------------------------------------------------------------
+
+    def _find_address(
+        self, transfer: Transfer, target: Target, headers: Sequence[str | bytes], body: bytes
+    ) -> None:
+        timeout_ms = int(transfer.timeout_s * MS_PER_S)
         if target.is_literal:
             refusal = judge_address(target.host, self.policy)
             if refusal is None:
-                self._run(transfer, target, headers, body, int(timeout_s * MS_PER_S))
+                self._run(transfer, target, headers, body, timeout_ms)
             else:
                 self._fail_soon(
                     transfer, FailureKind.address_refused, f"{target.host} is {refusal}"
                 )
-            return cancel
+            return
         answer = self._resolver.cached(target.host)
         if answer is None:
             self._resolve(transfer, target, headers, body)
         elif self._pin(transfer, target, answer):
-            self._run(transfer, target, headers, body, int(timeout_s * MS_PER_S))
-        return cancel
-
-    # --- names ------------------------------------------------------------------------------------
+            self._run(transfer, target, headers, body, timeout_ms)
 
     def _resolve(
         self, transfer: Transfer, target: Target, headers: Sequence[str | bytes], body: bytes
@@ -271,10 +318,12 @@ class EgressClient:
             pin.loaded = pin.entry
             transfer.pins = target.pin
             transfer.unusual = True
+        pin.usable_until_s = answer.expires_s
         return True
 
     def _judge_answer(self, pin: _Pin, target: Target, answer: Answer) -> None:
         pin.answer = answer
+        pin.usable_until_s = 0.0
         allowed: list[str] = []
         refused: list[str] = []
         for ip in answer.addresses:
@@ -296,7 +345,7 @@ class EgressClient:
         body: bytes,
         timeout_ms: int,
     ) -> None:
-        odd_epoch = int((transfer.started_s + target.phase_s) / EPOCH_S) & 1 == 1
+        odd_epoch = (transfer.started_s + target.phase_s) % (EPOCH_S + EPOCH_S) >= EPOCH_S
         try:
             transfer.load(target.url, headers, body, max(1, timeout_ms), odd_epoch)
         except (UnicodeError, TypeError, pycurl.error) as exc:
@@ -307,39 +356,37 @@ class EgressClient:
         self._multi.add_handle(transfer.easy)
 
     def _on_timer_wanted(self, timeout_ms: int) -> None:
-        loop = self._loop
-        if self._closed:
-            return
-        if timeout_ms < 0:
-            self._deadline_s = None
-        elif timeout_ms == 0:
-            self._deadline_s = None
-            if not self._kicked:
-                self._kicked = True
-                loop.call_soon(self._on_kick)
-        else:
-            due_s = loop.time() + timeout_ms / MS_PER_S
-            self._deadline_s = due_s
-            # An armed timer that is early enough stays; it looks again when it fires.
-            if self._timer is None or due_s < self._timer_due_s:
-                self._arm(due_s)
+        """libcurl's M_TIMERFUNCTION, called several times per request.
 
-    def _arm(self, due_s: float) -> None:
+        Whatever is armed fires within TIMER_MS_MAX and then asks libcurl how much time is left, so that a wish for
+        later than that needs nothing noted and a wish for no timer at all needs nothing done.
+        """
+        if timeout_ms >= TIMER_MS_MAX:
+            if self._timer is None:
+                self._arm(TIMER_MS_MAX)
+        elif timeout_ms > 0:
+            self._arm(timeout_ms)
+        elif timeout_ms == 0 and not self._kicked and not self._closed:
+            self._kicked = True
+            self._loop.call_soon(self._on_kick)
+
+    def _arm(self, timeout_ms: int) -> None:
+        """Have libcurl called in `timeout_ms` or earlier."""
+        due_s = self._loop.time() + timeout_ms / MS_PER_S
         if self._timer is not None:
+            if self._timer_due_s <= due_s:
+                return
             self._timer.cancel()
         self._timer_due_s = due_s
-        self._timer = self._loop.call_at(due_s, self._on_timer)
+        self._timer = None if self._closed else self._loop.call_at(due_s, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
-        deadline_s = self._deadline_s
-        if deadline_s is None:
-            return
-        if self._loop.time() < deadline_s:
-            self._arm(deadline_s)
-            return
-        self._deadline_s = None
         self._on_kick()
+        if not self._closed and self._timer is None:
+            left_ms = self._multi.timeout()
+            if left_ms >= 0:
+                self._arm(min(max(1, left_ms), TIMER_MS_MAX))
 
     def _on_kick(self) -> None:
         self._kicked = False
@@ -352,11 +399,54 @@ class EgressClient:
         while not self._closed:
             queued, finished, failed = self._multi.info_read(64)
             for easy in finished:
-                self._finish(easy, 0, "")
+                transfer = self._running.get(easy)
+                if transfer is not None and (
+                    transfer.unusual or not self._finish_plainly(transfer, easy)
+                ):
+                    self._finish(easy, 0, "")
             for easy, code, message in failed:
                 self._finish(easy, code, message)
             if not queued:
                 return
+
+    def _finish_plainly(self, transfer: Transfer, easy: pycurl.Curl) -> bool:
+        """Hand over a whole answer on a kept connection, the common case; False where it is not that."""
+        block = transfer.plain_header_block()
+        if not block:
+            return False
+        duration_ms = (_now_s() - transfer.started_s) * MS_PER_S
+        getinfo = easy.getinfo
+        exchange = Exchange(
+            getinfo(_RESPONSE_CODE),
+            "1.1" if block.startswith(b"HTTP/1.1") else http_version(block),
+            block,
+            transfer.body(),
+            duration_ms,
+            0.0,
+            0.0,
+            0.0,
+            getinfo(_STARTTRANSFER_TIME) * MS_PER_S,
+            duration_ms,
+            transfer.remote_ip,
+            True,
+            transfer.sends > 1,
+        )
+        done = transfer.done
+        del self._running[easy]
+        self._multi.remove_handle(easy)
+        transfer.forget()
+        idle = self._idle
+        if len(idle) < IDLE_HANDLES_MAX and self._taking:
+            idle.append(transfer)
+        else:
+            easy.close()
+        if self._drained is not None and not self.in_flight:
+            self._drained.set()
+        try:
+            done(exchange)
+        except Exception as exc:
+            self._callback_failed(exc)
+        return True
 
     def _finish(self, easy: pycurl.Curl, code: int, message: str) -> None:
         transfer = self._running.get(easy)
@@ -403,7 +493,7 @@ class EgressClient:
                 # It may not have told libcurl its addresses yet.
                 pin = self._pins.get(transfer.pins)
                 if pin is not None:
-                    pin.loaded = ""
+                    pin.forget_loaded()
             self._release(transfer)
 
     def _release(self, transfer: Transfer) -> None:
@@ -423,7 +513,11 @@ class EgressClient:
     def _tell(self, done: Callable[[Exchange], None], exchange: Exchange) -> None:
         try:
             done(exchange)
-        except Exception as exc:  # one caller's fault must not stop the others' answers
-            self._loop.call_exception_handler(
-                {"message": "an egress callback failed", "exception": exc}
-            )
+        except Exception as exc:
+            self._callback_failed(exc)
+
+    def _callback_failed(self, exc: Exception) -> None:
+        # One caller's fault must not stop the others' answers.
+        self._loop.call_exception_handler(
+            {"message": "an egress callback failed", "exception": exc}
+        )

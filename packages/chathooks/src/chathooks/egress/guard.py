@@ -96,9 +96,10 @@ class TargetPolicy:
 
     allowed_networks: tuple[Network, ...] = ()
     allow_http: bool = False
-    _verdicts: dict[str, str | None] = field(
+    verdicts: dict[str, str | None] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    """What `judge_address` has said; an address that is not in it must be given to that."""
 
     @classmethod
     def of(cls, networks: Iterable[str], *, allow_http: bool = False) -> "TargetPolicy":
@@ -137,7 +138,7 @@ def judge_address(ip: str, policy: TargetPolicy) -> str | None:
 
     Source: delivery contract §4; IANA special-purpose address registries (RFC 6890, RFC 8190).
     """
-    verdicts = policy._verdicts
+    verdicts = policy.verdicts
     if ip in verdicts:
         return verdicts[ip]
     if len(verdicts) >= VERDICTS_MAX:

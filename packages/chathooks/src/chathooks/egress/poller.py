@@ -52,44 +52,45 @@ class EpollPoller:
             pycurl.POLL_INOUT: select.EPOLLIN | select.EPOLLOUT,
             pycurl.POLL_NONE: 0,
         }
-        self._wanted: dict[int, int] = {}
-        # Sockets of kept connections stay registered between requests, under this mask.
-        self._resting: dict[int, int] = {}
+        # Sockets of kept connections stay registered between requests, under the mask they had last.
+        self._registered: dict[int, int] = {}
+        self._wanted: set[int] = set()
         loop.add_reader(self._epoll.fileno(), self._on_ready)
 
     def want(self, what: int, fd: int, _multi: object = None, _data: object = None) -> None:
         if what == _POLL_REMOVE:
-            mask = self._wanted.pop(fd, None)
-            if mask is not None:
-                self._resting[fd] = mask
+            self._wanted.discard(fd)
             return
+        self._wanted.add(fd)
         mask = self._masks[what]
-        self._wanted[fd] = mask
-        if self._resting.pop(fd, None) == mask:
+        if self._registered.get(fd) == mask:
             return
+        self._registered[fd] = mask
         try:
             self._epoll.modify(fd, mask)
         except FileNotFoundError:
             self._epoll.register(fd, mask)
 
     def distrust(self) -> None:
-        self._resting.clear()
+        wanted = self._wanted
+        self._registered = {fd: mask for fd, mask in self._registered.items() if fd in wanted}
 
     def _on_ready(self) -> None:
         wanted = self._wanted
+        ready = self._ready
         for fd, events in self._epoll.poll(0, EVENTS_MAX):
             if fd not in wanted:
                 # The other side closed a kept connection: libcurl finds out when it next looks at it.
                 self._forget(fd)
                 continue
             if events == _EPOLLIN:
-                self._ready(fd, _CSELECT_IN)
+                ready(fd, _CSELECT_IN)
             else:
-                self._ready(fd, _flags(events))
+                ready(fd, _flags(events))
         self._settled()
 
     def _forget(self, fd: int) -> None:
-        self._resting.pop(fd, None)
+        self._registered.pop(fd, None)
         try:
             self._epoll.unregister(fd)
         except OSError:  # closed since: the kernel has dropped it
@@ -100,7 +101,7 @@ class EpollPoller:
             self._loop.remove_reader(self._epoll.fileno())
             self._epoll.close()
         self._wanted.clear()
-        self._resting.clear()
+        self._registered.clear()
 
 
 def _flags(events: int) -> int:

@@ -100,7 +100,8 @@ class Resolver:
         self._lane_max = lane_lookups_max
         self._suspect_max = suspect_lookups_max
         self._channel_s_max = channel_s_max
-        self._monotonic = monotonic
+        self.now_s = monotonic
+        """The clock that `Answer.expires_s` is read on, in seconds."""
         self._cache: dict[str, Answer] = {}
         self._suspects: dict[str, float] = {}
         self._under_way: dict[str, _Lookup] = {}
@@ -120,7 +121,7 @@ class Resolver:
     def cached(self, name: str) -> Answer | None:
         """The answer kept for `name`, unless it has expired."""
         answer = self._cache.get(name)
-        if answer is not None and answer.expires_s > self._monotonic():
+        if answer is not None and answer.expires_s > self.now_s():
             return answer
         return None
 
@@ -164,7 +165,7 @@ class Resolver:
     def _lane_of(self, name: str) -> str:
         until_s = self._suspects.get(name)
         if until_s is not None:
-            if until_s > self._monotonic():
+            if until_s > self.now_s():
                 return _SUSPECT_LANE
             del self._suspects[name]
         return ".".join(name.rsplit(".", 2)[-2:])
@@ -205,7 +206,7 @@ class Resolver:
             self._answered(lookup, None, None, str(exc))
 
     def _young_channel(self) -> CaresChannel:
-        now_s = self._monotonic()
+        now_s = self.now_s()
         channel = self._channel
         if channel is None or now_s >= self._channel_until_s:
             if channel is not None:
@@ -244,7 +245,7 @@ class Resolver:
     def _judge(
         self, name: str, result: pycares.AddrInfoResult | None, error: int | None, detail: str
     ) -> Answer:
-        now_s = self._monotonic()
+        now_s = self.now_s()
         if result is not None and result.nodes:
             addresses: dict[str, None] = {}
             ttl_s = self._ttl_s_max

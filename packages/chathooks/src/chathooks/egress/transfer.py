@@ -40,6 +40,7 @@ _POSTFIELDS = pycurl.POSTFIELDS
 _TLS_EVEN = pycurl.SSLVERSION_TLSv1_2
 _TLS_ODD = pycurl.SSLVERSION_TLSv1_2 | pycurl.SSLVERSION_MAX_TLSv1_3
 _PREREQ_OK = pycurl.PREREQFUNC_OK
+_NOT_JUDGED = ""
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -82,6 +83,7 @@ class Transfer:
         "_socket_opening",
         "_timeout_ms",
         "_url",
+        "_verdicts",
         "active",
         "dns_ms",
         "dns_timer",
@@ -108,6 +110,7 @@ class Transfer:
 
     def __init__(self, options: TransferOptions) -> None:
         self._policy = options.policy
+        self._verdicts = options.policy.verdicts
         self._socket_opening = options.socket_opening
         self._url = ""
         self._timeout_ms = -1
@@ -164,14 +167,6 @@ class Transfer:
         easy.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         easy.setopt(pycurl.PREREQFUNCTION, self._before_request)
         easy.setopt(pycurl.RESOLVER_START_FUNCTION, self._resolve)
-
-    def begin(self, target: Target | None, done: Done, started_s: float, timeout_s: float) -> None:
-        """Note the next request; `forget` has cleared the last one."""
-        self.target = target
-        self.done = done
-        self.started_s = started_s
-        self.timeout_s = timeout_s
-        self.active = True
 
     def load(
         self,
@@ -257,6 +252,19 @@ class Transfer:
         """Whether any line of an answer came."""
         return bool(self._headers)
 
+    def plain_header_block(self) -> bytes:
+        """The header block where one final answer of allowed size is all that arrived; else nothing."""
+        lines = self._headers
+        block = b"".join(lines)
+        if (
+            block.find(b"\r\n\r\n") + 4 != len(block)
+            or len(block) > RESPONSE_HEADERS_BYTES_MAX
+            or len(lines) == RESPONSE_HEADER_LINES_MAX
+            or _is_interim(block)
+        ):
+            return b""
+        return block
+
     def header_block(self) -> tuple[bytes, bool, bool]:
         """The final answer's header block, whether it is complete, and whether it is too large."""
         lines = self._headers
@@ -311,18 +319,22 @@ class Transfer:
         self, remote_ip: str, local_ip: str, remote_port: int, local_port: int
     ) -> int:
         self.remote_ip = remote_ip
-        if judge_address(remote_ip, self._policy) is not None:
+        if (
+            self._verdicts.get(remote_ip, _NOT_JUDGED) is not None
+            and judge_address(remote_ip, self._policy) is not None
+        ):
             self.refused_ip = remote_ip
             self.unusual = True
             return pycurl.PREREQFUNC_ABORT
-        self.sends += 1
-        if self.sends > SENDS_MAX:
-            return pycurl.PREREQFUNC_ABORT
-        if self.sends == SENDS_MAX and not self.opens:
+        sends = self.sends = self.sends + 1
+        if sends < SENDS_MAX:
+            return _PREREQ_OK
+        if sends == SENDS_MAX and self.opens:
+            return _PREREQ_OK
+        if sends == SENDS_MAX:
             self.needs_fresh_connection = True
             self.unusual = True
-            return pycurl.PREREQFUNC_ABORT
-        return _PREREQ_OK
+        return pycurl.PREREQFUNC_ABORT
 
     def _resolve(self, *_: object) -> int:
         if self.target is not None and self.target.is_literal:
