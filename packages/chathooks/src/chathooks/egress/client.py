@@ -145,10 +145,9 @@ class EgressClient:
             raise RuntimeError("an egress client is started once")
         self._started = self._taking = True
         self._loop = asyncio.get_running_loop()
-        self._poller = make_poller(self._loop, self._multi.socket_action, self._reap)
+        self._poller = make_poller(self._loop, self._multi.socket_action, self._settle)
         multi = self._multi
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._poller.want)
-        multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer_wanted)
         multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, self._connections_max)
         multi.setopt(pycurl.M_MAXCONNECTS, self._connections_max)
 
@@ -354,21 +353,37 @@ class EgressClient:
             return
         self._running[transfer.easy] = transfer
         self._multi.add_handle(transfer.easy)
+        if not self._kicked:
+            self._kick()
 
-    def _on_timer_wanted(self, timeout_ms: int) -> None:
-        """libcurl's M_TIMERFUNCTION, called several times per request.
-
-        Whatever is armed fires within TIMER_MS_MAX and then asks libcurl how much time is left, so that a wish for
-        later than that needs nothing noted and a wish for no timer at all needs nothing done.
-        """
-        if timeout_ms >= TIMER_MS_MAX:
-            if self._timer is None:
-                self._arm(TIMER_MS_MAX)
-        elif timeout_ms > 0:
-            self._arm(timeout_ms)
-        elif timeout_ms == 0 and not self._kicked and not self._closed:
+    def _kick(self) -> None:
+        """Have libcurl look, in the next turn of the loop, at what was added and what has become due."""
+        if not self._kicked and not self._closed:
             self._kicked = True
             self._loop.call_soon(self._on_kick)
+
+    def _on_kick(self) -> None:
+        self._kicked = False
+        if not self._closed:
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            self._settle()
+
+    def _settle(self) -> None:
+        """Hand over what has ended, and plan when libcurl wants to be called next.
+
+        libcurl would tell by its timer callback, several times per request; it is asked once for many instead.
+        """
+        self._reap()
+        if self._closed or self._kicked:
+            return
+        left_ms = self._multi.timeout()
+        if left_ms >= TIMER_MS_MAX:
+            if self._timer is None:
+                self._arm(TIMER_MS_MAX)
+        elif left_ms > 0:
+            self._arm(left_ms)
+        elif left_ms == 0:
+            self._kick()
 
     def _arm(self, timeout_ms: int) -> None:
         """Have libcurl called in `timeout_ms` or earlier."""
@@ -378,21 +393,11 @@ class EgressClient:
                 return
             self._timer.cancel()
         self._timer_due_s = due_s
-        self._timer = None if self._closed else self._loop.call_at(due_s, self._on_timer)
+        self._timer = self._loop.call_at(due_s, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
         self._on_kick()
-        if not self._closed and self._timer is None:
-            left_ms = self._multi.timeout()
-            if left_ms >= 0:
-                self._arm(min(max(1, left_ms), TIMER_MS_MAX))
-
-    def _on_kick(self) -> None:
-        self._kicked = False
-        if not self._closed:
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-            self._reap()
 
     def _reap(self) -> None:
         """Hand over what has ended."""
@@ -459,6 +464,7 @@ class EgressClient:
                 self._multi.remove_handle(easy)
                 transfer.make_anew(left_ms)
                 self._multi.add_handle(easy)
+                self._kick()
                 return
         exchange = exchange_of(transfer, code, message)
         if transfer.local_fault and transfer.target is not None:
