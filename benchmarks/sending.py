@@ -38,7 +38,7 @@ async def run(spec: Spec) -> Counted:
         nonlocal begun
         begun += 1
         headers, body = build(endpoint, candidate(begun), now_ms()) if makes else made
-        client.send(target, headers, body, done=on_done)
+        client.post(target, headers, body, done=on_done)
 
     def on_done(exchange: Exchange) -> None:
         nonlocal done

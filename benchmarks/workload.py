@@ -36,7 +36,7 @@ def prepared_endpoint(port: int) -> Endpoint:
         deleted=False,
         retry_on_failure=False,
         max_concurrency=64,
-        fixed_headers=("Content-Type: application/json",),
+        fixed_headers=(b"Content-Type: application/json",),
         keys=(SigningKey.parse(generate_secret(os.urandom)),),
         previous_expires_at=None,
         template=EnvelopeTemplate("benchmark", "us", "benchmark"),
@@ -61,6 +61,6 @@ def candidate(number: int) -> Candidate:
     )
 
 
-def one_request(port: int) -> tuple[list[str], bytes]:
+def one_request(port: int) -> tuple[list[bytes | str], bytes]:
     """Headers and body of one delivery, as the engine makes them."""
     return build(prepared_endpoint(port), candidate(123_456), NOW_MS)

@@ -52,12 +52,13 @@ class SigningKey:
         object.__setattr__(self, "_inner", hashlib.sha256(bytes(b ^ 0x36 for b in block)))
         object.__setattr__(self, "_outer", hashlib.sha256(bytes(b ^ 0x5C for b in block)))
 
-    def _digest(self, content: bytes) -> bytes:
+    def signature(self, prefix: bytes, body: bytes) -> bytes:
+        """`v1,<base64>` over `prefix` (`<message id>.<unix seconds>.`) and `body`, which are not joined for it."""
         inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(content)
+        inner.update(prefix)
+        inner.update(body)
         outer.update(inner.digest())
-        digest: bytes = outer.digest()
-        return digest
+        return b"v1," + binascii.b2a_base64(outer.digest(), newline=False)
 
     @classmethod
     def parse(cls, secret: str | bytes) -> "SigningKey":
@@ -77,8 +78,7 @@ class SigningKey:
 
     def sign(self, message_id: str, timestamp_s: int, body: bytes) -> str:
         """The signature `v1,<base64>` over `message_id`, `timestamp_s` (unix seconds) and `body`."""
-        content = f"{message_id}.{timestamp_s}.".encode() + body
-        return "v1," + binascii.b2a_base64(self._digest(content), newline=False).decode("ascii")
+        return self.signature(f"{message_id}.{timestamp_s}.".encode(), body).decode("ascii")
 
 
 def signature_header(

@@ -69,7 +69,7 @@ class Sender:
             done(Exchange(failure=FailureKind.address_refused, detail=endpoint.refusal))
             return
         headers, body = build(endpoint, item, started_at)
-        self._client.send(endpoint.target, headers, body, timeout_s=self._timeout_s, done=done)
+        self._client.post(endpoint.target, headers, body, timeout_s=self._timeout_s, done=done)
 
     def _count(self, failure: FailureKind | None, duration_ms: float) -> None:
         telemetry.ATTEMPT_SECONDS.observe(duration_ms / _MS_PER_S)

@@ -23,6 +23,7 @@ from chathooks.egress.classification import (
 from chathooks.egress.exchange import Exchange
 from chathooks.egress.failures import EgressClosed, FailureKind
 from chathooks.egress.guard import Target, TargetPolicy, judge_address
+from chathooks.egress.pins import Pin
 from chathooks.egress.poller import Poller, make_poller
 from chathooks.egress.resolver import Answer, Resolver
 from chathooks.egress.transfer import Done, Transfer
@@ -44,25 +45,6 @@ MS_PER_S = 1000.0
 _now_s = time.perf_counter
 _RESPONSE_CODE = pycurl.RESPONSE_CODE
 _STARTTRANSFER_TIME = pycurl.STARTTRANSFER_TIME
-
-
-class _Pin:
-    """The addresses of an origin as libcurl was last told."""
-
-    __slots__ = ("answer", "entry", "loaded", "refusal", "usable_until_s")
-
-    def __init__(self) -> None:
-        self.answer: Answer | None = None
-        self.entry = ""
-        self.refusal = ""
-        self.loaded = ""
-        self.usable_until_s = 0.0
-        """Until then (the resolver's clock) libcurl knows the addresses and nothing has to be looked up or judged."""
-
-    def forget_loaded(self) -> None:
-        """What was given to a handle may not have reached libcurl: give it anew."""
-        self.loaded = ""
-        self.usable_until_s = 0.0
 
 
 class Cancel:
@@ -118,7 +100,7 @@ class EgressClient:
         self._running: dict[pycurl.Curl, Transfer] = {}
         self._resolving: set[Transfer] = set()
         self._idle: list[Transfer] = []
-        self._pins: dict[str, _Pin] = {}
+        self._pins: dict[str, Pin] = {}
         self._unpin: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due_s = 0.0
@@ -298,13 +280,13 @@ class EgressClient:
         """Bind the origin to the allowed addresses of `answer`; False when the request has failed on it."""
         pin = self._pins.get(target.pin)
         if pin is None:
-            pin = self._pins[target.pin] = _Pin()
+            pin = self._pins[target.pin] = Pin()
             if len(self._pins) > PINS_MAX:
                 oldest = next(iter(self._pins))
                 del self._pins[oldest]
                 self._unpin.append(f"-{oldest}")
         if pin.answer is not answer:
-            self._judge_answer(pin, target, answer)
+            pin.judge(target, answer, self.policy)
         if answer.failure is not None:
             self._fail_soon(transfer, answer.failure, answer.detail)
             return False
@@ -319,20 +301,6 @@ class EgressClient:
             transfer.unusual = True
         pin.usable_until_s = answer.expires_s
         return True
-
-    def _judge_answer(self, pin: _Pin, target: Target, answer: Answer) -> None:
-        pin.answer = answer
-        pin.usable_until_s = 0.0
-        allowed: list[str] = []
-        refused: list[str] = []
-        for ip in answer.addresses:
-            verdict = judge_address(ip, self.policy)
-            if verdict is None:
-                allowed.append(f"[{ip}]" if ":" in ip else ip)
-            else:
-                refused.append(f"{ip} is {verdict}")
-        pin.entry = f"{target.pin}:{','.join(allowed)}" if allowed else ""
-        pin.refusal = "; ".join(refused[:3])
 
     # --- libcurl ----------------------------------------------------------------------------------
 
