@@ -42,7 +42,11 @@ format: setup ## rewrite the code as `make check` wants it
 	$(BIN)/ruff format packages tests benchmarks
 	$(BIN)/ruff check --fix packages tests benchmarks
 
-bench: setup ## measure, print the table with ratios, JSON beside it in bench-results/
+$(VENV)/.bench-ready: $(STAMP) requirements/bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
+
+bench: $(VENV)/.bench-ready ## measure, print the table with ratios, JSON beside it in bench-results/
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 torture: setup ## the long randomised runs
@@ -56,6 +60,8 @@ requirements: ## pin the newest releases, with hashes
 		--custom-compile-command "make requirements" requirements/runtime.in -o requirements/runtime.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make requirements" requirements/dev.in -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make requirements" requirements/bench.in -o requirements/bench.txt
 
 clean: ## remove what setup and the tests made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis bench-results
