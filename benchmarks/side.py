@@ -14,6 +14,7 @@ import msgspec
 import uvloop
 
 from benchmarks.profiling import Profiler
+from chathooks.app.collector import tune_collector
 from chathooks.app.logs import configure_logs
 
 SIDES = {
@@ -102,7 +103,9 @@ class Window:
 def main() -> None:
     """Run the side named in the spec and print what it counted."""
     spec = msgspec.json.decode(sys.argv[1], type=Spec)
-    configure_logs("info")  # as `chathooks serve` does
+    # Both as `chathooks serve` does, for every side alike.
+    configure_logs("info")
+    tune_collector()
     counted = uvloop.run(importlib.import_module(SIDES[spec.side]).run(spec))
     print(msgspec.json.encode(counted).decode(), flush=True)
 

@@ -332,3 +332,13 @@ async def test_every_list_of_messages_runs_along_an_index(chat: Chat, place: str
     )
     (step,) = [row[-1] for row in chat.sql(statement)]
     assert step.startswith("SEARCH messages USING INDEX messages_")
+
+
+async def test_the_answer_is_the_very_message_that_the_event_carries(chat: Chat) -> None:
+    await chat.add_users("carol")
+    mentioning = request(data={"text": "look, <@uid:carol>"}, muid="m-1", tags=["tour"])
+    encoded = await chat.messages.send_encoded(chat.app, mentioning, "alice")
+    data = chat.sql("SELECT data FROM feed ORDER BY position DESC LIMIT 2")
+    assert data == [(b'{"message":' + encoded + b"}",)] * 2
+    assert msgspec.json.decode(encoded)["muid"] == "m-1"
+    assert chat.triggers()[-2:] == ["message_sent", "user_mentioned"]

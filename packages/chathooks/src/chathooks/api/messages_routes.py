@@ -241,7 +241,8 @@ class MessageRoutes:
             return Answer(
                 await self._messages.send_to_many(call.app.key, request, call.on_behalf_of)
             )
-        return Answer(await self._messages.send(call.app.key, request, call.on_behalf_of))
+        encoded = await self._messages.send_encoded(call.app.key, request, call.on_behalf_of)
+        return Answer(msgspec.Raw(encoded))
 
     async def page(self, call: Call) -> Answer:
         query: AppMessageQuery = call.query

@@ -17,8 +17,7 @@ API_MOUNT = "/v3"
 MANAGEMENT_MOUNT = "/apps/{appId}"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A request that was authenticated, decoded and found valid."""
 
     app: App
@@ -45,8 +44,7 @@ class Call:
         return self.on_behalf_of
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """`{"data": data, "meta"?: meta}` with status 200 (rest-api.md A4)."""
 
     data: Any

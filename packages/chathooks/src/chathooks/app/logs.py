@@ -1,5 +1,6 @@
 """Structured logs: JSON lines on stderr, coloured lines on a terminal. No secret and no message text is logged."""
 
+import datetime
 import logging
 import sys
 from typing import Any
@@ -8,30 +9,37 @@ import msgspec
 import structlog
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_SHOWN_LEVELS = {"exception": "error", "warn": "warning"}
+"""Levels of structlog's methods that are not named for theirs."""
+_OFFSET_CHARS = len("+00:00")
 
 
-def _json_line(event: dict[str, Any], **_: object) -> str:
-    # The standard library's encoder takes several times as long, once for every request.
-    return msgspec.json.encode(event, enc_hook=repr).decode()
+_encode = msgspec.json.Encoder(enc_hook=repr).encode
+
+
+def json_line(logger: Any, method: str, event: structlog.types.EventDict) -> str:
+    """One log line: the event's fields, `level`, `timestamp` (ISO 8601, UTC), and `exception` where there is one.
+
+    One step instead of structlog's four: a line is made for every request.
+    """
+    event["level"] = _SHOWN_LEVELS.get(method, method)
+    now = datetime.datetime.now(datetime.UTC)
+    event["timestamp"] = now.isoformat(timespec="microseconds")[:-_OFFSET_CHARS] + "Z"
+    if "exc_info" in event:
+        event = structlog.processors.format_exc_info(logger, method, event)
+    return _encode(event).decode()
 
 
 def configure_logs(level: str) -> None:
     """Log to stderr from `level` (debug, info, warning or error) on."""
     terminal = sys.stderr.isatty()
-    renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer()
-        if terminal
-        else structlog.processors.JSONRenderer(serializer=_json_line)
-    )
-    processors: list[structlog.types.Processor] = [
-        structlog.contextvars.merge_contextvars,
+    for_people: list[structlog.types.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.dev.ConsoleRenderer(),
     ]
-    if not terminal:
-        processors.append(structlog.processors.format_exc_info)
     structlog.configure(
-        processors=[*processors, renderer],
+        processors=for_people if terminal else [json_line],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

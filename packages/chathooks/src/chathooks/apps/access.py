@@ -1,13 +1,14 @@
 """Who calls, and for which app: API keys and management credentials.
 
-Keys are looked up by their SHA-256 (delivery contract §4) and what was found is kept in memory until the keys
-of any app change. The app is named by the `appId` header, else by a host of the form `{appId}.anything`, else
+Keys are looked up by their SHA-256 (delivery contract §4) and what was found, or that nothing was, is kept in
+memory until the keys of any app change. The app is named by the `appId` header, else by a host of the form `{appId}.anything`, else
 by the API key (delivery contract §6); where two of them name different apps, the call is refused.
 """
 
 import hashlib
 import hmac
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
 from chathooks.apps.records import NO_APP, ApiKey, App, Scope
 from chathooks.apps.store import AppsTransaction
@@ -41,23 +42,54 @@ def unknown_app(name: str = "appId") -> ChathooksError:
     )
 
 
+class _Cache(Generic[K, V]):
+    """What the store has under some names, and which names it has nothing under.
+
+    The two are bounded apart, so that made-up names push nothing out that exists.
+    """
+
+    def __init__(self, store: Store[AppsTransaction]) -> None:
+        self._store = store
+        self._known: dict[K, V] = {}
+        self._unknown: dict[K, None] = {}
+        self._generation = 0
+
+    def forget(self) -> None:
+        """Something has changed; a lookup that is under way is not kept."""
+        self._generation += 1
+        self._known.clear()
+        self._unknown.clear()
+
+    async def find(
+        self, name: K, query: Callable[[AppsTransaction, K], Awaitable[V | None]]
+    ) -> V | None:
+        """What is under `name`; `query` reads it."""
+        found = self._known.get(name)
+        if found is not None or name in self._unknown:
+            return found
+        generation = self._generation
+        found = await self._store.read(lambda tx: query(tx, name))
+        if generation == self._generation:
+            if found is None:
+                _keep(self._unknown, name, None)
+            else:
+                _keep(self._known, name, found)
+        return found
+
+
 class Access:
     """Authenticates calls."""
 
     def __init__(self, store: Store[AppsTransaction]) -> None:
         self._store = store
-        self._keys: dict[bytes, ApiKey] = {}
-        self._apps: dict[str, App | None] = {}
-        self._secrets: dict[bytes, bytes] = {}
-        self._generation = 0
+        self._keys: _Cache[bytes, ApiKey] = _Cache(store)
+        self._apps: _Cache[str, App] = _Cache(store)
+        self._secrets: _Cache[bytes, bytes] = _Cache(store)
         store.subscribe(Topic.KEYS, self._forget)
 
     def _forget(self, _app: int) -> None:
-        # The generation keeps a lookup that began before the change from being kept after it.
-        self._generation += 1
-        self._keys.clear()
-        self._apps.clear()
-        self._secrets.clear()
+        for cache in (self._keys, self._apps, self._secrets):
+            cache.forget()
 
     async def api_key(
         self, key: bytes | None, app_id: bytes | None, host: bytes | None, needed: Scope
@@ -173,47 +205,28 @@ class Access:
             raise _unknown_key()
 
     async def _find_key(self, key: bytes) -> ApiKey | None:
-        key_digest = hashlib.sha256(key).digest()
-        found = self._keys.get(key_digest)
-        if found is None:
-            generation = self._generation
-
-            async def query(tx: AppsTransaction) -> ApiKey | None:
-                return await tx.find_api_key(key_digest)
-
-            found = await self._store.read(query)
-            if found is not None and generation == self._generation:
-                _keep(self._keys, key_digest, found)
-        return found
+        return await self._keys.find(hashlib.sha256(key).digest(), _api_key)
 
     async def _find_app(self, app_id: str) -> App | None:
         app_id = app_id.lower()
-        if app_id in self._apps:
-            return self._apps[app_id]
         if len(app_id) > APP_ID_CHARS_MAX or "\0" in app_id:
             return None
-        generation = self._generation
-
-        async def query(tx: AppsTransaction) -> App | None:
-            return await tx.find_app(app_id)
-
-        app = await self._store.read(query)
-        if generation == self._generation:
-            _keep(self._apps, app_id, app)
-        return app
+        return await self._apps.find(app_id, _app)
 
     async def _management_secret(self, key_digest: bytes) -> bytes | None:
-        found = self._secrets.get(key_digest)
-        if found is None:
-            generation = self._generation
+        return await self._secrets.find(key_digest, _secret)
 
-            async def query(tx: AppsTransaction) -> bytes | None:
-                return await tx.find_management_secret(key_digest)
 
-            found = await self._store.read(query)
-            if found is not None and generation == self._generation:
-                _keep(self._secrets, key_digest, found)
-        return found
+async def _api_key(tx: AppsTransaction, digest: bytes) -> ApiKey | None:
+    return await tx.find_api_key(digest)
+
+
+async def _app(tx: AppsTransaction, app_id: str) -> App | None:
+    return await tx.find_app(app_id)
+
+
+async def _secret(tx: AppsTransaction, key_digest: bytes) -> bytes | None:
+    return await tx.find_management_secret(key_digest)
 
 
 def _keep(cache: dict[K, V], key: K, value: V) -> None:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from chathooks.chat.limits import ID_CHARS_MAX
 from chathooks.chat.permissions import not_joined
 from chathooks.chat.store import ChatTransaction, GroupRecord, MemberRecord, UserRecord
@@ -9,8 +11,7 @@ from chathooks.chat.views import APP_SYSTEM
 from chathooks.kernel.errors import ChathooksError
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(msgspec.Struct, frozen=True, gc=False):
     """The acting user; `is_app` where the app acts itself, with full rights (rest-api.md C10)."""
 
     user: UserRecord

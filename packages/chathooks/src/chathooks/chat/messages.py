@@ -3,7 +3,6 @@
 Each command checks, changes the rows and appends its events in one transaction.
 """
 
-from dataclasses import dataclass, replace
 from typing import cast
 
 import msgspec
@@ -82,8 +81,14 @@ class SentToMany(msgspec.Struct, frozen=True):
     guids: dict[str, MemberResult]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Draft:
+class _Sent(msgspec.Struct, frozen=True):
+    """A message that was stored, and its JSON: the event's bytes are the answer's too."""
+
+    message: Message
+    encoded: bytes
+
+
+class _Draft(msgspec.Struct, frozen=True, kw_only=True):
     """A message that was checked and has neither sender nor receiver yet."""
 
     app: int
@@ -135,11 +140,20 @@ class Messages:
                 ERR_GUID_NOT_FOUND, ERR_GROUP_NOT_JOINED, ERR_BLOCKED_RECEIVER, ERR_BLOCKED_SENDER, and those
                 of `chathooks.chat.content`.
         """
+        return (await self._send(app, request, on_behalf_of)).message
+
+    async def send_encoded(
+        self, app: int, request: SendMessage, on_behalf_of: str | None = None
+    ) -> bytes:
+        """As `send`; answers the message as the JSON that its event carries, so that it is encoded once."""
+        return (await self._send(app, request, on_behalf_of)).encoded
+
+    async def _send(self, app: int, request: SendMessage, on_behalf_of: str | None) -> _Sent:
         receiver_id, receiver_type = check_receiver(request)
         draft = self._draft(app, request)
         sender_uid = on_behalf_of or APP_SYSTEM
 
-        async def send(tx: ChatTransaction) -> Message:
+        async def send(tx: ChatTransaction) -> _Sent:
             uids = [sender_uid, *draft.mentions]
             if receiver_type == "user":
                 uids.append(receiver_id)
@@ -171,19 +185,19 @@ class Messages:
             results = SentToMany({}, {})
             for uid in wanted_uids:
                 try:
-                    message = await self._send_to_user(tx, draft, found, actor, uid)
+                    sent = await self._send_to_user(tx, draft, found, actor, uid)
                 except ChathooksError as error:
                     results.uids[uid] = failed(error)
                 else:
-                    results.uids[uid] = MemberResult(True, data=message)
+                    results.uids[uid] = MemberResult(True, data=sent.message)
             for guid in wanted_guids:
                 try:
                     group = await self._group_to_write_in(tx, app, guid, actor)
                 except ChathooksError as error:
                     results.guids[guid] = failed(error)
                 else:
-                    message = await self._store_and_tell(tx, draft, found, actor, group)
-                    results.guids[guid] = MemberResult(True, data=message)
+                    sent = await self._store_and_tell(tx, draft, found, actor, group)
+                    results.guids[guid] = MemberResult(True, data=sent.message)
             return results
 
         return await self._store.write(send)
@@ -210,11 +224,11 @@ class Messages:
             check_named_receiver(request, receiver)
             if isinstance(receiver, UserRecord):
                 await _check_blocks(tx, actor, receiver)
-            in_thread = replace(draft, parent=parties.record.id)
-            message = await self._store_and_tell(tx, in_thread, found, actor, receiver)
+            in_thread = msgspec.structs.replace(draft, parent=parties.record.id)
+            sent = await self._store_and_tell(tx, in_thread, found, actor, receiver)
             mentioned = [found[uid] for uid in draft.mentions if uid in found]
             await follow_by_reply(tx, parties, actor, mentioned)
-            return message
+            return sent.message
 
         return await self._store.write(reply)
 
@@ -242,7 +256,7 @@ class Messages:
         found: dict[str, UserRecord],
         actor: Actor,
         uid: str,
-    ) -> Message:
+    ) -> _Sent:
         receiver = found.get(uid)
         if receiver is None:
             raise unknown_uid(uid)
@@ -256,7 +270,7 @@ class Messages:
         found: dict[str, UserRecord],
         actor: Actor,
         receiver: Receiver,
-    ) -> Message:
+    ) -> _Sent:
         is_user = isinstance(receiver, UserRecord)
         new = NewMessage(
             app=draft.app,
@@ -274,8 +288,9 @@ class Messages:
         record = stored(new, await tx.add_message(new))
         mentioned = mentioned_users(found, draft.mentions)
         message = message_view(record, actor.user, receiver, mentioned, draft.content)
-        await self._append_sent(tx, draft.app, message, stream_of(actor.uid, receiver))
-        return message
+        sent = _Sent(message, _encode(message))
+        await self._append_sent(tx, draft.app, sent, stream_of(actor.uid, receiver))
+        return sent
 
     async def _group_to_write_in(
         self, tx: ChatTransaction, app: int, guid: str, actor: Actor
@@ -289,12 +304,12 @@ class Messages:
         return group
 
     async def _append_sent(
-        self, tx: ChatTransaction, app: int, message: Message, stream: Stream
+        self, tx: ChatTransaction, app: int, sent: _Sent, stream: Stream
     ) -> None:
-        # Both events carry the same data, so it is encoded once.
-        data = _encode(MessageSent(message=message))
+        # Both events carry the same data, and the answer the message in it: it is encoded once.
+        data = _encode(MessageSent(message=cast(Message, msgspec.Raw(sent.encoded))))
         await self._outbox.append(tx, app=app, trigger="message_sent", data=data, stream=stream)
-        if message.data.mentions:
+        if sent.message.data.mentions:
             await self._outbox.append(
                 tx, app=app, trigger="user_mentioned", data=data, stream=stream
             )

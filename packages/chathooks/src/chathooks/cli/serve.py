@@ -61,6 +61,7 @@ async def run(settings: Settings) -> None:
     """
     # Imported here, so that commands that call a server do not load one.
     from chathooks.app.build import build
+    from chathooks.app.collector import tune_collector
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -69,6 +70,7 @@ async def run(settings: Settings) -> None:
     runtime = await build(settings)
     try:
         await runtime.start()
+        tune_collector()
         greet(runtime)
         stopped, failed = asyncio.create_task(stop.wait()), asyncio.create_task(runtime.failed())
         await asyncio.wait((stopped, failed), return_when=asyncio.FIRST_COMPLETED)

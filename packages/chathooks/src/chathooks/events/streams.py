@@ -4,11 +4,10 @@ A conversation between two users, a group, a session of a meeting (delivery cont
 its kind and ids joined with `/`, which is legal in no id, so ids that look alike never share one (§7).
 """
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(msgspec.Struct, frozen=True, gc=False):
     """One stream of events within an app."""
 
     name: str
@@ -16,8 +15,9 @@ class Stream:
 
 def conversation(uid: str, other_uid: str) -> Stream:
     """The one-to-one conversation of two users, whichever is named first."""
-    first, second = sorted((uid, other_uid))
-    return Stream(f"user/{first}/{second}")
+    if uid < other_uid:
+        return Stream(f"user/{uid}/{other_uid}")
+    return Stream(f"user/{other_uid}/{uid}")
 
 
 def group(guid: str) -> Stream:

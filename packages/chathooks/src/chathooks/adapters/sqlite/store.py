@@ -50,6 +50,11 @@ LOCKED_WAIT_S = 2.0
 """How long a batch waits for another program's lock on the file before its callers are told."""
 STATEMENT_CACHE_SIZE = 512
 PAGE_CACHE_KIB = 32_768
+CHECKPOINT_PAGES = 4_000
+"""Pages in the write-ahead log that are then copied into the file: 16 MiB, and a start after a crash reads no more.
+
+SQLite's own 1,000 copies the pages that every commit changes four times as often.
+"""
 
 log = structlog.get_logger("store")
 
@@ -185,6 +190,7 @@ class SqliteStore:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{PAGE_CACHE_KIB}")
         connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         if read_only:
             connection.execute("PRAGMA query_only = ON")
         return connection
