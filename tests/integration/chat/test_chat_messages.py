@@ -335,7 +335,6 @@ async def test_every_list_of_messages_runs_along_an_index(chat: Chat, place: str
 
 
 async def test_the_answer_is_the_very_message_that_the_event_carries(chat: Chat) -> None:
-    await chat.add_users("carol")
     mentioning = request(data={"text": "look, <@uid:carol>"}, muid="m-1", tags=["tour"])
     encoded = await chat.messages.send_encoded(chat.app, mentioning, "alice")
     data = chat.sql("SELECT data FROM feed ORDER BY position DESC LIMIT 2")
