@@ -26,7 +26,8 @@ from chathooks.kernel.telemetry import REGISTRY
 DRAIN_S_MAX = 300.0
 
 
-def _delivered() -> int:
+def delivered() -> int:
+    """Deliveries that this process has acknowledged and recorded."""
     labels = {"state": State.DELIVERED.shown}
     return int(REGISTRY.get_sample_value("chathooks_deliveries_ended_total", labels) or 0)
 
@@ -68,19 +69,19 @@ async def run(spec: Spec) -> Counted:
         targets=POLICY,
         limits=EngineLimits(),
     )
-    window = Window(spec, _delivered)
+    window = Window(spec, delivered)
     window.begin()
     async with asyncio.timeout(DRAIN_S_MAX):
         await engine.start()
         await engine.quiet()
     commits = _commits()
-    counted = window.end({"deliveries_per_commit": round(_delivered() / max(1.0, commits), 1)})
+    counted = window.end({"deliveries_per_commit": round(delivered() / max(1.0, commits), 1)})
     await engine.stop()
     await client.close(2.0)
     resolver.close()
     stored = await _stored(store)
     await store.close()
-    delivered = stored.pop(State.DELIVERED.name, 0)
-    if stored or delivered != counted.done or delivered != spec.events * spec.webhooks:
-        raise RuntimeError(f"counted {counted.done}, stored {delivered} delivered and {stored}")
+    kept = stored.pop(State.DELIVERED.name, 0)
+    if stored or kept != counted.done or kept != spec.events * spec.webhooks:
+        raise RuntimeError(f"counted {counted.done}, stored {kept} delivered and {stored}")
     return counted

@@ -39,7 +39,8 @@ def _cpu() -> str:
     return next(names, platform.processor())
 
 
-def _fsyncs_ms(folder: Path) -> list[float]:
+def fsyncs_ms(folder: Path) -> list[float]:
+    """Times of FSYNCS small appends each made durable, ascending, on the disk of `folder`."""
     taken = []
     with tempfile.NamedTemporaryFile(dir=folder) as file:
         for _ in range(FSYNCS):
@@ -53,7 +54,7 @@ def _fsyncs_ms(folder: Path) -> list[float]:
 
 def gather(folder: Path) -> Facts:
     """Facts of this machine; `folder` is on the disk whose fsync is timed."""
-    taken = _fsyncs_ms(folder)
+    taken = fsyncs_ms(folder)
     return Facts(
         cores=os.cpu_count() or 1,
         cpu=_cpu(),

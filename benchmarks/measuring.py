@@ -1,67 +1,41 @@
-"""Interleaved rounds, and what is made of them.
+"""Interleaved rounds.
 
-A round runs the base, then what is measured, then the base again: `A B … A`. A ratio is a measured side's rate over
-the mean of the round's two base rates, so that a machine that gets slower or busier meanwhile weighs on both. The
-second base over the first is the control: what differs there is the machine, not the program.
+A round runs the base, then what is measured, then the base again: `A B … A`. A ratio is a measured side's value over
+the mean of the round's two bases, so that a machine that gets slower or busier meanwhile weighs on both. The second
+base over the first is the control: what differs there is the machine, not the program.
 """
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import msgspec
-
+from benchmarks.figures import Spread, spread_of
 from benchmarks.side import Counted
 
-CONTROL_OFF_MAX = 0.10
-"""A figure whose control is further from 1 than this is void."""
+Value = Callable[[Counted], float]
 
 
-class Ratio(msgspec.Struct, frozen=True, kw_only=True):
-    """Ratios of all rounds, and their median."""
-
-    median: float
-    low: float
-    high: float
-    rounds: list[float]
+def per_cpu_s(counted: Counted) -> float:
+    """Units done per CPU-second."""
+    return counted.per_cpu_s
 
 
-def ratio_of(values: Sequence[float]) -> Ratio:
-    """The median and spread of one ratio per round."""
-    return Ratio(
-        median=round(statistics.median(values), 3),
-        low=round(min(values), 3),
-        high=round(max(values), 3),
-        rounds=[round(value, 3) for value in values],
-    )
+def per_s(counted: Counted) -> float:
+    """Units done per second."""
+    return counted.per_s
 
 
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One measured side against its base."""
-
-    name: str
-    base: str
-    per_cpu_s: float
-    """Median over the rounds."""
-    per_s: float
-    base_per_cpu_s: float
-    ratio: Ratio
-    second_ratio: Ratio | None
-    """Over the experiment's second base, where it has one and this is another side."""
-    control: Ratio
-    void: bool
-    """The control is off by more than CONTROL_OFF_MAX."""
-    notes: dict[str, float] = {}
+def noted(name: str) -> Value:
+    """A note of the side by name."""
+    return lambda counted: counted.notes[name]
 
 
 @dataclass
-class Experiment:
+class Rounds:
     """A base and the sides measured against it."""
 
     base: str
     measured: tuple[str, ...]
-    second: str = ""
-    """One of `measured` that the others are compared with as well."""
     bases: list[tuple[Counted, Counted]] = field(default_factory=list)
     runs: dict[str, list[Counted]] = field(default_factory=dict)
 
@@ -72,32 +46,42 @@ class Experiment:
             self.runs.setdefault(side, []).append(run(side))
         self.bases.append((first, run(self.base)))
 
-    def figures(self) -> list[Figure]:
-        """What came of all rounds."""
-        means = [(one.per_cpu_s + two.per_cpu_s) / 2 for one, two in self.bases]
-        control = ratio_of([two.per_cpu_s / one.per_cpu_s for one, two in self.bases])
-        second = self.runs.get(self.second, [])
-        return [
-            Figure(
-                name=side,
-                base=self.base,
-                per_cpu_s=round(statistics.median(run.per_cpu_s for run in runs)),
-                per_s=round(statistics.median(run.per_s for run in runs)),
-                base_per_cpu_s=round(statistics.median(means)),
-                ratio=ratio_of(
-                    [run.per_cpu_s / mean for run, mean in zip(runs, means, strict=True)]
-                ),
-                second_ratio=ratio_of(
-                    [run.per_cpu_s / base.per_cpu_s for run, base in zip(runs, second, strict=True)]
-                )
-                if second and side != self.second
-                else None,
-                control=control,
-                void=abs(control.median - 1) > CONTROL_OFF_MAX,
-                notes={
-                    key: round(statistics.median(run.notes[key] for run in runs), 1)
-                    for key in runs[0].notes
-                },
-            )
-            for side, runs in self.runs.items()
-        ]
+    def base_means(self, value: Value) -> list[float]:
+        """The base's value, one per round."""
+        return [(value(one) + value(two)) / 2 for one, two in self.bases]
+
+    def ratios(self, side: str, value: Value) -> list[float]:
+        """A side's value over the base's, one per round."""
+        means = self.base_means(value)
+        return [value(run) / mean for run, mean in zip(self.runs[side], means, strict=True)]
+
+    def ratios_to(self, side: str, other: str, value: Value) -> list[float]:
+        """A side's value over another measured side's, one per round."""
+        pairs = zip(self.runs[side], self.runs[other], strict=True)
+        return [value(run) / value(base) for run, base in pairs]
+
+    def inverse_ratios(self, side: str, value: Value) -> list[float]:
+        """The base's value over a side's, one per round."""
+        return [1 / ratio for ratio in self.ratios(side, value)]
+
+    def difference(self, side: str, value: Value) -> float:
+        """Median over the rounds of a side's value less the base's."""
+        pairs = zip(self.runs[side], self.base_means(value), strict=True)
+        return statistics.median(value(run) - mean for run, mean in pairs)
+
+    def control(self, value: Value) -> Spread:
+        """The second base over the first."""
+        return spread_of([value(two) / value(one) for one, two in self.bases])
+
+    def control_difference(self, value: Value) -> float:
+        """Median of the second base's value less the first's."""
+        return statistics.median(value(two) - value(one) for one, two in self.bases)
+
+    def median(self, side: str, value: Value) -> float:
+        """A side's median value, or the base's."""
+        runs = self.runs.get(side) or [run for pair in self.bases for run in pair]
+        return statistics.median(value(run) for run in runs)
+
+    def notes(self, side: str) -> list[dict[str, float]]:
+        """What each run of a side noted."""
+        return [run.notes for run in self.runs[side]]

@@ -1,15 +1,19 @@
 """Runs one side in a fresh process and reads what it counted."""
 
+import contextlib
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from benchmarks.backlog import STORE_FILE
+from benchmarks.calling import Api
+from benchmarks.celery_side import run_celery
 from benchmarks.drain import DRAIN_S_MAX
 from benchmarks.load import LoadSpec
 from benchmarks.side import Counted, Spec
@@ -19,24 +23,27 @@ START_S_MAX = 60.0
 BACKLOG_S_MAX = 600.0
 ERROR_CHARS_KEPT = 2_000
 POST_PATHS = {"post": "/v3/messages", "trivial": "/trivial"}
+STORED_SIDES = ("scale", "memory")
 
 
-def _command(module: str, spec: msgspec.Struct) -> list[str]:
+def command_of(module: str, spec: msgspec.Struct) -> list[str]:
+    """The command that runs a module of the benchmarks by a spec."""
     return [sys.executable, "-m", f"benchmarks.{module}", msgspec.json.encode(spec).decode()]
 
 
-def _decoded(output: bytes) -> Counted:
+def decoded(output: bytes) -> Counted:
+    """What a side printed last."""
     return msgspec.json.decode(output.strip().splitlines()[-1], type=Counted)
 
 
 def _run_alone(spec: Spec, timeout_s: float) -> Counted:
     done = subprocess.run(
-        _command("side", spec), capture_output=True, check=False, timeout=timeout_s
+        command_of("side", spec), capture_output=True, check=False, timeout=timeout_s
     )
     if done.returncode:
         text = done.stderr.decode("utf-8", "replace")[-ERROR_CHARS_KEPT:]
         raise RuntimeError(f"the side {spec.side} ended with status {done.returncode}: {text}")
-    return _decoded(done.stdout)
+    return decoded(done.stdout)
 
 
 def make_backlog(spec: Spec) -> None:
@@ -52,6 +59,11 @@ def run_side(spec: Spec) -> Counted:
     """
     if spec.side in POST_PATHS:
         return _run_server(spec)
+    if spec.side == "celery":
+        with tempfile.TemporaryDirectory(dir=spec.folder) as folder:
+            return run_celery(spec, Path(folder))
+    if spec.side in STORED_SIDES:
+        return _run_alone(spec, DRAIN_S_MAX + START_S_MAX)
     if spec.side != "drain":
         return _run_alone(spec, spec.seconds + START_S_MAX)
     with tempfile.TemporaryDirectory(dir=spec.folder) as folder:
@@ -60,7 +72,7 @@ def run_side(spec: Spec) -> Counted:
         return _run_alone(spec, DRAIN_S_MAX + START_S_MAX)
 
 
-class _Told:
+class Told:
     """A process that is told lines and answers each with one."""
 
     def __init__(self, command: list[str], log: Path) -> None:
@@ -69,6 +81,11 @@ class _Told:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
             )
         self._log = log
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     def answer(self) -> bytes:
         """The next line. Raises RuntimeError where the process ended instead."""
@@ -99,25 +116,42 @@ class _Told:
         self._process.stdout.close()
 
 
+@contextlib.contextmanager
+def served(spec: Spec, folder: Path) -> Iterator[tuple[Told, int]]:
+    """The server of the spec's side on a data directory in `folder` while the block runs, and its port."""
+    spec = msgspec.structs.replace(spec, folder=str(folder / "data"))
+    server = Told(command_of("side", spec), folder / "server.log")
+    try:
+        port: int = msgspec.json.decode(server.answer())["port"]
+        yield server, port
+    finally:
+        server.close()
+
+
+@contextlib.contextmanager
+def loaded(spec: LoadSpec, folder: Path) -> Iterator[Told]:
+    """The load while the block runs."""
+    load = Told(command_of("load", spec), folder / "load.log")
+    try:
+        load.ask()
+        yield load
+    finally:
+        load.close()
+
+
 def _run_server(spec: Spec) -> Counted:
-    with tempfile.TemporaryDirectory(dir=spec.folder) as folder:
-        path = Path(folder)
-        spec = msgspec.structs.replace(spec, folder=str(path / "data"))
-        server = _Told(_command("side", spec), path / "server.log")
-        load: _Told | None = None
-        try:
-            port: int = msgspec.json.decode(server.answer())["port"]
-            load_spec = LoadSpec(port=port, path=POST_PATHS[spec.side], clients=spec.connections)
-            load = _Told(_command("load", load_spec), path / "load.log")
-            load.ask()
-            time.sleep(spec.warm_seconds)
-            server.ask("begin")
-            before = int(load.ask())
-            time.sleep(spec.seconds)
-            done = int(load.ask()) - before
-            server_said = server.ask("end")
-        finally:
-            if load is not None:
-                load.close()
-            server.close()
-    return msgspec.structs.replace(_decoded(server_said), done=done)
+    with tempfile.TemporaryDirectory(dir=spec.folder) as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        server, port = stack.enter_context(served(spec, folder))
+        if spec.side == "post":
+            with Api(port) as api:
+                api.add_people()
+        load_spec = LoadSpec(port=port, path=POST_PATHS[spec.side], clients=spec.connections)
+        load = stack.enter_context(loaded(load_spec, folder))
+        time.sleep(spec.warm_seconds)
+        server.ask("begin")
+        before = int(load.ask())
+        time.sleep(spec.seconds)
+        done = int(load.ask()) - before
+        counted = decoded(server.ask("end"))
+    return msgspec.structs.replace(counted, done=done)

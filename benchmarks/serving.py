@@ -1,7 +1,7 @@
-"""The measured server of the third figure, told what to do by lines on its standard input.
+"""A measured server, told what to do by lines on its standard input.
 
-Side "post" is the whole server as `chathooks serve` puts it together, with two users to talk to each other and no
-webhook. Side "trivial" is one Starlette route that reads a JSON body and answers a small JSON object, on the same
+Side "post" is the whole server as `chathooks serve` puts it together, on the data directory `<folder>`; where the
+spec names a CA file it may call endpoints on this machine. Side "trivial" is one Starlette route that reads a JSON body and answers a small JSON object, on the same
 HTTP server.
 
     {"port": …}      once it listens
@@ -10,6 +10,7 @@ HTTP server.
 """
 
 import asyncio
+import ipaddress
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,15 +22,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from benchmarks.load import API_KEY, PEOPLE
+from benchmarks.calling import API_KEY
 from benchmarks.side import Counted, Spec, Window
 from chathooks.api.server import ApiServer, Listen
-from chathooks.app.build import Runtime, build
+from chathooks.app.build import build
 from chathooks.app.settings import Settings
-from chathooks.chat.requests import NewUser
-from chathooks.chat.users import Users
-from chathooks.kernel.ids import system_random
 from chathooks.kernel.telemetry import REGISTRY
+
+WEBHOOKS_PER_APP = 1_000
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -51,19 +51,24 @@ async def _trivial_server() -> AsyncIterator[int]:
         await server.stop()
 
 
-async def _people(runtime: Runtime) -> None:
-    async with asyncio.timeout(10):
-        users = Users(runtime.store, runtime.clock, system_random)
-        for uid in PEOPLE:
-            await users.create(1, NewUser(uid=uid, name=uid.capitalize()))
+def settings_of(spec: Spec) -> Settings:
+    """Settings of the whole server on the spec's folder, on a free port."""
+    return Settings(
+        port=0,
+        data_dir=Path(spec.folder),
+        app_id="benchmark",
+        api_key=API_KEY,
+        allow_target_networks=(ipaddress.ip_network("127.0.0.0/8"),) if spec.ca_file else (),
+        target_ca_file=Path(spec.ca_file) if spec.ca_file else None,
+        webhooks_per_app=WEBHOOKS_PER_APP,
+    )
 
 
 @asynccontextmanager
-async def _whole_server(folder: Path) -> AsyncIterator[int]:
-    runtime = await build(Settings(port=0, data_dir=folder, app_id="benchmark", api_key=API_KEY))
+async def _whole_server(spec: Spec) -> AsyncIterator[int]:
+    runtime = await build(settings_of(spec))
     try:
         await runtime.start()
-        await _people(runtime)
         yield runtime.port
     finally:
         await runtime.stop()
@@ -75,7 +80,7 @@ def _sample(name: str) -> float:
 
 async def run(spec: Spec) -> Counted:
     """Serve until the window has ended."""
-    serving = _trivial_server() if spec.side == "trivial" else _whole_server(Path(spec.folder))
+    serving = _trivial_server() if spec.side == "trivial" else _whole_server(spec)
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

@@ -26,6 +26,9 @@ SIDES = {
     "backlog": "benchmarks.backlog",
     "trivial": "benchmarks.serving",
     "post": "benchmarks.serving",
+    "scale": "benchmarks.stored",
+    "memory": "benchmarks.stored",
+    "aiohttp": "benchmarks.aiohttp_loop",
 }
 
 
