@@ -13,7 +13,9 @@ import msgspec
 CONTROL_OFF_MAX = 0.10
 """A row whose control is further from 1 than this is void."""
 CONTROL_OFF_MS = 1.0
-"""Of latencies a control this small in milliseconds is not off, however large it is as a ratio."""
+"""Of latencies, and …"""
+CONTROL_OFF_MIB = 25.0
+"""… of sizes, two bases this close are not off, however far apart they are as a ratio."""
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,16 +84,19 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Further numbers by name, medians over the rounds."""
 
 
-def control_is_off(control: Spread | None, difference_ms: float | None = None) -> bool:
+def control_is_off(
+    control: Spread | None, difference: float | None = None, slack: float = 0.0
+) -> bool:
     """Whether the control voids what stands beside it.
 
     Args:
         control: the second base over the first; None where there is none.
-        difference_ms: the median difference of the two bases where they are latencies.
+        difference: the median of the second base less the first, in the row's unit, where that may excuse it.
+        slack: a difference up to this does.
     """
     if control is None or abs(control.median - 1) <= CONTROL_OFF_MAX:
         return False
-    return difference_ms is None or abs(difference_ms) > CONTROL_OFF_MS
+    return difference is None or abs(difference) > slack
 
 
 def verdict(
@@ -113,13 +118,14 @@ def row(
     unit: str = "ratio",
     target: Target | None = None,
     control: Spread | None = None,
-    control_difference_ms: float | None = None,
+    control_difference: float | None = None,
+    control_slack: float = 0.0,
     difference: float | None = None,
     notes: dict[str, float] | None = None,
 ) -> Row:
     """A row of one value per round, with its verdict."""
     value = spread_of(values)
-    void = control_is_off(control, control_difference_ms)
+    void = control_is_off(control, control_difference, control_slack)
     return Row(
         figure=figure,
         name=name,

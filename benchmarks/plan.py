@@ -9,7 +9,7 @@ import msgspec
 
 from benchmarks.celery_side import missing
 from benchmarks.endpoint import Endpoint, running_endpoint
-from benchmarks.figures import Row, Target, median_notes, row
+from benchmarks.figures import CONTROL_OFF_MIB, CONTROL_OFF_MS, Row, Target, median_notes, row
 from benchmarks.measuring import Rounds, noted, per_cpu_s, per_s
 from benchmarks.running import make_backlog, run_side
 from benchmarks.side import Counted, Spec
@@ -188,7 +188,8 @@ class Plan:
                 rounds.ratios("hanging", p99),
                 target=Target(at_most=1.25, or_at_most=5.0, text="≤ 1.25 or + 5 ms"),
                 control=rounds.control(p99),
-                control_difference_ms=rounds.control_difference(p99),
+                control_difference=rounds.control_difference(p99),
+                control_slack=CONTROL_OFF_MS,
                 difference=difference,
                 notes={
                     "p99_ms": round(rounds.median("hanging", p99), 2),
@@ -277,6 +278,8 @@ class Plan:
                 unit="MiB",
                 target=Target(at_most=250.0, text="≤ 250 MiB"),
                 control=rounds.control(rss),
+                control_difference=rounds.control_difference(rss),
+                control_slack=CONTROL_OFF_MIB,
                 notes={
                     "rss_mib": round(rounds.median("many", rss), 1),
                     "rss_mib_with_few": round(rounds.median("few", rss), 1),
