@@ -19,6 +19,7 @@ import structlog
 from chathooks.api import problems
 from chathooks.api.decoding import BODY_BYTES_MAX, body_decoder, is_json, query_decoder
 from chathooks.api.problems import bad_request
+from chathooks.api.protocol import WHOLE_ANSWER, WholeAnswer
 from chathooks.api.rate_limits import RateLimits
 from chathooks.api.routing import Answer, Call, Route
 from chathooks.api.table import RouteTable
@@ -52,6 +53,7 @@ _READ_HEADERS = frozenset(
 )
 _UID = re.compile(rb"[A-Za-z0-9_-]{1,100}")
 _MS_PER_S = 1000
+_NONE: dict[str, Any] = {}
 _JSON = (b"content-type", b"application/json")
 _TRY_AGAIN = (429, 503)
 """Statuses that come with `Retry-After`."""
@@ -212,8 +214,10 @@ class Edge:
         except Exception as error:
             status, body = _answer_error(error, scope["method"], label, headers)
         headers.append((b"content-length", b"%d" % len(body)))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        whole: WholeAnswer | None = scope.get("extensions", _NONE).get(WHOLE_ANSWER)
+        if whole is None or not whole(scope, status, headers, body):
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
         self._note(scope["method"], label, status, time.perf_counter() - began)
 
     async def _read(

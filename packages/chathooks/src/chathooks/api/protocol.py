@@ -31,8 +31,17 @@ LINGER_S = 2.0
 """How long a refused connection stays half open, so that the client gets to see why."""
 PIPELINED_MAX = 16
 """Requests that may wait on a connection for the answers of those before them."""
+WHOLE_ANSWER = "chathooks.whole_answer"
+"""Extension in the ASGI scope: a `WholeAnswer`."""
 HEADER_OVERHEAD_BYTES = 4
 """Of each header line: colon, space, line end."""
+
+WholeAnswer = Callable[[Any, int, list[tuple[bytes, bytes]], bytes], bool]
+"""Answers the request of an ASGI scope with status, headers (`content-length` among them) and body in one write.
+
+False: more requests wait behind it, or the client does not keep up; the answer has to be sent as ASGI has it. As that
+takes two messages, uvicorn makes two writes of it, and the system two packets.
+"""
 
 _TOO_LARGE = ChathooksError(
     "ERR_HEADERS_TOO_LARGE",
@@ -144,10 +153,37 @@ class EdgeProtocol(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
-            self.cycle.transport = self._cycle_transport
+            cycle = self.cycle
+            cycle.transport = self._cycle_transport
+            if cycle.scope["method"] != "HEAD":
+                cycle.scope["extensions"] = {WHOLE_ANSWER: self._answer}
         if len(self.pipeline) > PIPELINED_MAX:
             # Ends the parsing of the chunk, which may hold thousands more.
             raise _PIPELINED
+
+    def _answer(
+        self, scope: Any, status: int, headers: list[tuple[bytes, bytes]], body: bytes
+    ) -> bool:
+        """See `WholeAnswer`. Does for a whole answer what uvicorn's cycle does for its two parts."""
+        cycle: Any = self.cycle
+        if cycle.scope is not scope or cycle.response_started or self.flow.write_paused:
+            return False
+        if cycle.disconnected:
+            return True
+        content = [STATUS_LINE[status]]
+        for name, value in (*cycle.default_headers, *headers):
+            content += (name, b": ", value, b"\r\n")
+        if not cycle.keep_alive:
+            content.append(b"connection: close\r\n")
+        content += (b"\r\n", body)
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        cycle.transport.write(b"".join(content))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+        return True
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
