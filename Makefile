@@ -35,7 +35,7 @@ check: setup ## format, lint, import contracts, size budgets, types
 	$(BIN)/ruff format --check packages tests benchmarks
 	$(BIN)/ruff check packages tests benchmarks
 	$(BIN)/lint-imports --config .importlinter
-	$(BIN)/mypy packages/chathooks-events/src packages/chathooks-receiver/src packages/chathooks/src
+	$(BIN)/mypy packages/chathooks-events/src packages/chathooks-receiver/src packages/chathooks/src benchmarks
 	$(BIN)/python -m pytest -q tests/architecture tests/docs
 
 format: setup ## rewrite the code as `make check` wants it

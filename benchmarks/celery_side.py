@@ -25,6 +25,8 @@ TASKS_PER_S = 2_000
 START_S_MAX = 60.0
 POLL_S = 0.05
 STOP_S_MAX = 20.0
+BROKER, CA_FILE = "CHATHOOKS_BENCH_BROKER", "CHATHOOKS_BENCH_CA_FILE"
+"""Environment variables of the worker: where its queue is, and whose certificates it believes."""
 QUEUE, UNACKED = "celery", "unacked"
 
 _WORKER = ("--pool", "prefork", "--concurrency", str(CONCURRENCY), "--loglevel", "ERROR")
@@ -36,7 +38,7 @@ def missing() -> str:
     if shutil.which("redis-server") is None:
         return "redis-server is not installed"
     try:
-        import celery  # type: ignore[import-untyped]  # noqa: F401 -- no types; only whether it is there
+        import celery  # noqa: F401 -- only whether it is there
         import redis  # noqa: F401 -- likewise
         import requests  # noqa: F401 -- likewise
     except ImportError as error:
@@ -81,37 +83,36 @@ def _connected(port: int) -> Any:
             return client
 
 
-def _enqueue(spec: Spec, tasks: int) -> None:
-    from benchmarks.celery_tasks import app, deliver
+def _enqueue(spec: Spec, broker: str, tasks: int) -> None:
+    from celery import Celery
 
     lines, body = one_request(spec.port)
     headers = dict(line.split(": ", 1) for line in lines)
     arguments = (endpoint_url(spec.port), headers, body.decode())
+    app = Celery("benchmark", broker=broker)
     with app.connection_for_write() as connection, app.amqp.Producer(connection) as producer:
         for _ in range(tasks):
-            deliver.apply_async(arguments, producer=producer)
+            app.send_task("deliver", arguments, producer=producer, ignore_result=True)
 
 
 def run_celery(spec: Spec, folder: Path) -> Counted:
     """One run. Raises RuntimeError where the worker does not get going or ran out of work."""
     port = free_port()
     broker = f"redis://127.0.0.1:{port}/0"
-    # Imported by the producer in this process and by the worker in its own.
-    os.environ |= {"CHATHOOKS_BENCH_BROKER": broker, "CHATHOOKS_BENCH_CA_FILE": spec.ca_file}
-    for name in [name for name in sys.modules if name == "benchmarks.celery_tasks"]:
-        del sys.modules[name]
+    environment = {BROKER: broker, CA_FILE: spec.ca_file}
     memory_only = ["--save", "", "--appendonly", "no", "--dir", str(folder)]
     redis_command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", *memory_only]
     worker = [sys.executable, "-m", "celery", "-A", "benchmarks.celery_tasks", "worker"]
     tasks = int((spec.seconds + spec.warm_seconds) * TASKS_PER_S)
     with _process(redis_command, folder, "redis") as redis_pid:
         client = _connected(port)
-        _enqueue(spec, tasks)
+        _enqueue(spec, broker, tasks)
 
         def left() -> int:
             return int(client.llen(QUEUE)) + int(client.hlen(UNACKED))
 
-        with _process([*worker, *_WORKER, *_ALONE], folder, "celery") as worker_pid:
+        command = [*worker, *_WORKER, *_ALONE]
+        with _process(command, folder, "celery", **environment) as worker_pid:
             give_up = time.monotonic() + START_S_MAX
             while left() == tasks:
                 if time.monotonic() > give_up:

@@ -8,13 +8,11 @@ import os
 from typing import Any
 
 import requests
-from celery import Celery  # type: ignore[import-untyped]  # it has no types
-from celery.signals import (  # type: ignore[import-untyped]  # likewise
-    worker_process_init,
-)
+from celery import Celery
+from celery.signals import worker_process_init
 
-BROKER = "CHATHOOKS_BENCH_BROKER"
-CA_FILE = "CHATHOOKS_BENCH_CA_FILE"
+from benchmarks.celery_side import BROKER, CA_FILE
+
 TIMEOUT_S = 2.0
 
 app = Celery("benchmark", broker=os.environ[BROKER])
@@ -29,7 +27,7 @@ app.conf.update(
 _sessions: list[requests.Session] = []
 
 
-@worker_process_init.connect  # type: ignore[untyped-decorator]  # likewise
+@worker_process_init.connect  # type: ignore[untyped-decorator]  # Celery has no types
 def _open_session(**_: Any) -> None:
     session = requests.Session()
     session.verify = os.environ[CA_FILE]

@@ -1,6 +1,7 @@
 """Runs one side in a fresh process and reads what it counted."""
 
 import contextlib
+import select
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from benchmarks.side import Counted, Spec
 START_S_MAX = 60.0
 """Start, warm-up and stop of a side, beyond its seconds."""
 BACKLOG_S_MAX = 600.0
+ANSWER_S_MAX = 300.0
+"""How long a process that was told something may take to answer, a run's seconds included."""
 ERROR_CHARS_KEPT = 2_000
 POST_PATHS = {"post": "/v3/messages", "trivial": "/trivial"}
 STORED_SIDES = ("scale", "memory")
@@ -78,7 +81,7 @@ class Told:
     def __init__(self, command: list[str], log: Path) -> None:
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0
             )
         self._log = log
 
@@ -88,12 +91,14 @@ class Told:
         return self._process.pid
 
     def answer(self) -> bytes:
-        """The next line. Raises RuntimeError where the process ended instead."""
+        """The next line. Raises RuntimeError where the process ended instead, or says nothing in time."""
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        ready, _, _ = select.select([self._process.stdout], [], [], ANSWER_S_MAX)
+        line = self._process.stdout.readline() if ready else b""
         if not line:
             text = self._log.read_text("utf-8", "replace")[-ERROR_CHARS_KEPT:]
-            raise RuntimeError(f"a process of the run ended: {text}")
+            what = "ended" if ready else f"said nothing for {ANSWER_S_MAX:g} s"
+            raise RuntimeError(f"a process of the run {what}: {text}")
         return line
 
     def ask(self, line: str = "") -> bytes:

@@ -156,7 +156,8 @@ class EdgeProtocol(HttpToolsProtocol):
             cycle = self.cycle
             cycle.transport = self._cycle_transport
             if cycle.scope["method"] != "HEAD":
-                cycle.scope["extensions"] = {WHOLE_ANSWER: self._answer}
+                extensions: Any = {WHOLE_ANSWER: self._answer}
+                cycle.scope["extensions"] = extensions
         if len(self.pipeline) > PIPELINED_MAX:
             # Ends the parsing of the chunk, which may hold thousands more.
             raise _PIPELINED
