@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,15 +54,26 @@ def greet(runtime: "Runtime") -> None:
 log = structlog.get_logger("server")
 
 
-async def run(settings: Settings) -> None:
+def _settle(runtime: "Runtime") -> None:
+    """What a process does that is a server and nothing else, once it serves."""
+    from chathooks.app.collector import tune_collector
+
+    greet(runtime)
+    tune_collector()
+
+
+async def run(settings: Settings, started: Callable[["Runtime"], None] = greet) -> None:
     """Serve until SIGINT or SIGTERM.
+
+    Args:
+        settings: of the server.
+        started: called once it serves.
 
     Raises:
         Exception: the delivery engine ended by a fault; the process ends, so that a new start recovers.
     """
     # Imported here, so that commands that call a server do not load one.
     from chathooks.app.build import build
-    from chathooks.app.collector import tune_collector
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -70,8 +82,7 @@ async def run(settings: Settings) -> None:
     runtime = await build(settings)
     try:
         await runtime.start()
-        tune_collector()
-        greet(runtime)
+        started(runtime)
         stopped, failed = asyncio.create_task(stop.wait()), asyncio.create_task(runtime.failed())
         await asyncio.wait((stopped, failed), return_when=asyncio.FIRST_COMPLETED)
         if failed.done():
@@ -127,4 +138,4 @@ def serve(
 
     settings = load_settings(flags, os.environ, config)
     configure_logs(settings.log_level)
-    uvloop.run(run(settings))
+    uvloop.run(run(settings, _settle))
