@@ -105,7 +105,8 @@ def fill(path: Path, rows: int) -> None:
 def _look(port: int, path: str, headers: dict[str, str]) -> tuple[list[float], int]:
     """Times (ms) of reading one page over a kept connection, and how many bytes it has."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
-    times = []
+    times: list[float] = []
+    body = b""
     try:
         for _ in range(LOOKS + 1):
             began = time.perf_counter()
