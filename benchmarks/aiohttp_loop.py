@@ -4,7 +4,7 @@ import asyncio
 import ssl
 
 from benchmarks.side import Counted, Spec, Window
-from benchmarks.workload import endpoint_url, one_request
+from benchmarks.workload import endpoint_url, header_fields, one_request
 
 
 async def run(spec: Spec) -> Counted:
@@ -12,7 +12,7 @@ async def run(spec: Spec) -> Counted:
     import aiohttp
 
     lines, body = one_request(spec.port)
-    headers = dict(line.split(": ", 1) for line in lines)
+    headers = header_fields(lines)
     trust = ssl.create_default_context(cafile=spec.ca_file)
     url = endpoint_url(spec.port)
     done = 0

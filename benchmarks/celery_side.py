@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.endpoint import free_port
 from benchmarks.processes import cpu_s, family
 from benchmarks.side import Counted, Spec
-from benchmarks.workload import endpoint_url, one_request
+from benchmarks.workload import endpoint_url, header_fields, one_request
 
 CONCURRENCY = 2
 TASKS_PER_S = 2_000
@@ -87,7 +87,7 @@ def _enqueue(spec: Spec, broker: str, tasks: int) -> None:
     from celery import Celery
 
     lines, body = one_request(spec.port)
-    headers = dict(line.split(": ", 1) for line in lines)
+    headers = header_fields(lines)
     arguments = (endpoint_url(spec.port), headers, body.decode())
     app = Celery("benchmark", broker=broker)
     with app.connection_for_write() as connection, app.amqp.Producer(connection) as producer:

@@ -1,6 +1,7 @@
 """The delivery that every outbound side sends: the catalog's sample of `message_sent`, about 1.2 KB as a body."""
 
 import os
+from collections.abc import Iterable
 
 import msgspec
 
@@ -64,3 +65,9 @@ def candidate(number: int) -> Candidate:
 def one_request(port: int) -> tuple[list[bytes | str], bytes]:
     """Headers and body of one delivery, as the engine makes them."""
     return build(prepared_endpoint(port), candidate(123_456), NOW_MS)
+
+
+def header_fields(lines: Iterable[str | bytes]) -> dict[str, str]:
+    """Header lines by name, as other clients take them."""
+    texts = (line.decode("latin-1") if isinstance(line, bytes) else line for line in lines)
+    return dict(text.split(": ", 1) for text in texts)
