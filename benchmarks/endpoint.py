@@ -68,18 +68,11 @@ class Endpoint:
     ca_file: Path
 
 
-def free_ports(count: int) -> list[int]:
-    """Loopback ports that nothing listens on now, all different."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-
-
 def free_port() -> int:
     """A loopback port that nothing listens on now."""
-    return free_ports(1)[0]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def nginx_binary() -> str | None:

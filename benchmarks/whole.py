@@ -11,7 +11,6 @@ import msgspec
 
 from benchmarks.calling import Api
 from benchmarks.certificate import make_certificate
-from benchmarks.endpoint import free_ports
 from benchmarks.facts import fsyncs_ms
 from benchmarks.figures import percentile
 from benchmarks.load import LoadSpec
@@ -19,7 +18,7 @@ from benchmarks.processes import cpu_s, resident_mib
 from benchmarks.running import Told, command_of, decoded, loaded, run_side, served
 from benchmarks.side import Counted, Spec
 from benchmarks.stored import fill
-from benchmarks.witness import Seen, WitnessSpec
+from benchmarks.witness import Listening, Seen, WitnessSpec
 from benchmarks.workload import endpoint_url
 from chathooks.app.build import STORE_FILE
 
@@ -48,11 +47,11 @@ def _witnessed(spec: Spec, witness: WitnessSpec) -> Counted:
         )
         watching = Told(command_of("witness", witness), folder / "witness.log")
         stack.callback(watching.close)
-        watching.answer()
+        ports = msgspec.json.decode(watching.answer(), type=Listening).ports
         server, port = stack.enter_context(served(spec, folder))
         with Api(port) as api:
             api.add_people()
-            for place, endpoint in enumerate(witness.ports):
+            for place, endpoint in enumerate(ports):
                 api.add_webhook(f"hook-{place}", endpoint_url(endpoint))
         fsync_ms = statistics.median(fsyncs_ms(folder))
         server.ask("begin")
@@ -67,9 +66,7 @@ def _witnessed(spec: Spec, witness: WitnessSpec) -> Counted:
 def run_latency(spec: Spec) -> Counted:
     """One endpoint, LATENCY_RATE messages per second."""
     witness = WitnessSpec(
-        ports=free_ports(1),
-        cert_file="",
-        key_file="",
+        endpoints=1,
         rate=LATENCY_RATE,
         warm_seconds=spec.warm_seconds * 2,
         seconds=spec.seconds,
@@ -80,11 +77,9 @@ def run_latency(spec: Spec) -> Counted:
 def run_isolation(spec: Spec) -> Counted:
     """ISOLATION_ENDPOINTS endpoints, of which one hangs on side "hanging"; the other 99 count on both sides."""
     witness = WitnessSpec(
-        ports=free_ports(ISOLATION_ENDPOINTS),
+        endpoints=ISOLATION_ENDPOINTS,
         hanging=1 if spec.side == "hanging" else 0,
         spared=1,
-        cert_file="",
-        key_file="",
         rate=ISOLATION_RATE,
         # Long enough for the connections to be open, and for the first attempts to have timed out.
         warm_seconds=3.0,

@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-from benchmarks.endpoint import free_ports
 from benchmarks.load import message_body, request_bytes, whole_answer
 from benchmarks.processes import cpu_s, family, resident_mib
 from benchmarks.witness import Ledger
@@ -32,10 +31,6 @@ def test_a_request_announces_the_length_of_its_body() -> None:
     assert b'"muid":"m-7"' in body
     assert b"onBehalfOf" in request
     assert b"onBehalfOf" not in request_bytes(80, "/v3/users", body, acting=False)
-
-
-def test_free_ports_are_all_different() -> None:
-    assert len(set(free_ports(20))) == 20
 
 
 async def test_latencies_are_of_the_first_arrival_after_the_warm_up() -> None:
