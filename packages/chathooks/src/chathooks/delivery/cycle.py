@@ -34,6 +34,8 @@ class Cycle:
 
     ended: list[Ended]
     turns: list[Lane]
+    gone: dict[int, list[int]] = field(init=False)
+    """By lane, the numbers of `ended`."""
     recorded: Recorded = field(default_factory=Recorded)
     step: Step | None = None
     claims: list[Claim] = field(default_factory=list)
@@ -42,6 +44,16 @@ class Cycle:
     sweep: Sweep | None = None
     swept: list[Settled] = field(default_factory=list)
     swept_cursor: int = 0
+
+    def __post_init__(self) -> None:
+        gone: dict[int, list[int]] = {}
+        for one in self.ended:
+            item = one.item
+            if item.lane in gone:
+                gone[item.lane].append(item.number)
+            else:
+                gone[item.lane] = [item.number]
+        self.gone = gone
 
     def progressed(self) -> bool:
         """Whether the cycle changed anything that may make more work possible."""

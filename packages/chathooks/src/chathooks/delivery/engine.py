@@ -21,6 +21,7 @@ the earliest.
 import asyncio
 from collections import Counter, deque
 from collections.abc import Sequence
+from itertools import islice
 
 import structlog
 
@@ -233,9 +234,7 @@ class Engine:
         self._watch_due()
         if not self._has_work():
             return
-        ended = [
-            self._ended[place] for place in range(min(len(self._ended), RECORDS_PER_CYCLE_MAX))
-        ]
+        ended = list(islice(self._ended, RECORDS_PER_CYCLE_MAX))
         turns = [] if self._stopping else self.lanes.take_turns(TURNS_PER_CYCLE_MAX)
         cycle = Cycle(ended, turns)
         feed_waits, self._feed_waits = self._feed_waits and not self._stopping, False
@@ -293,11 +292,9 @@ class Engine:
         await self._save_progress(tx, cycle)
 
     async def _claim(self, tx: DeliveryTransaction, cycle: Cycle, moment: Moment) -> None:
-        freed: dict[int, int] = {}
+        freed = {key: len(numbers) for key, numbers in cycle.gone.items()}
         turns = {lane.key: lane for lane in cycle.turns}
-        for one in cycle.ended:
-            key = one.item.lane
-            freed[key] = freed.get(key, 0) + 1
+        for key in freed:
             turns.setdefault(key, self.lanes.by_key[key])
         next_numbers: dict[int, int] = {}
         if cycle.step is not None:
@@ -368,9 +365,7 @@ class Engine:
         begun: dict[int, list[int]] = {}
         for claim in cycle.claims:
             begun[claim.subscription.lane] = [item.number for item in claim.items if not item.due]
-        gone: dict[int, set[int]] = {}
-        for one in cycle.ended:
-            gone.setdefault(one.item.lane, set()).add(one.item.number)
+        gone = cycle.gone
         rows = []
         for key in {*cursors, *numbers, *gone}:
             subscription = lanes[key]
@@ -378,7 +373,7 @@ class Engine:
             lane = self.lanes.by_key.get(key)
             first = begun.get(key, [])
             if lane is not None:
-                first = [*first, *(lane.claimed_first - gone.get(key, set()))]
+                first = [*first, *lane.claimed_first.difference(gone.get(key, ()))]
             head = min(first, default=cursor)
             rows.append((numbers.get(key, subscription.next_number), cursor, head, key))
         await tx.save_progress(rows)
@@ -398,7 +393,7 @@ class Engine:
             self._look_at(subscriptions.lanes[key])
         for lane in cycle.starved:
             self.lanes.want_turn(self.lanes.of(subscriptions.lanes[lane.key]))
-        for key in {*(lane.key for lane in cycle.turns), *(one.item.lane for one in cycle.ended)}:
+        for key in {*(lane.key for lane in cycle.turns), *cycle.gone}:
             lane_or_none = self.lanes.by_key.get(key)
             if lane_or_none is not None:
                 self.lanes.forget_if_idle(lane_or_none)
@@ -409,17 +404,21 @@ class Engine:
             self._ring()
 
     def _apply_ended(self, cycle: Cycle) -> None:
-        ends = Counter(one.state for one in cycle.recorded.settled if one.due_at is None)
+        recorded = cycle.recorded
+        for key, numbers in recorded.delivered.items():
+            _ENDED[State.DELIVERED].inc(len(numbers))
+            self.health.delivered(key)
+        ends = Counter(one.state for one in recorded.settled if one.due_at is None)
         for state, count in ends.items():
             _ENDED[state].inc(count)
-        for one in cycle.ended:
-            lane = self.lanes.by_key[one.item.lane]
-            self.lanes.ended(lane, 1)
-            lane.claimed_first.discard(one.item.number)
-        self.health.recorded(cycle.ended, cycle.recorded.settled)
-        for subscription in cycle.recorded.waiting:
+        for key, numbers in cycle.gone.items():
+            lane = self.lanes.by_key[key]
+            self.lanes.ended(lane, len(numbers))
+            lane.claimed_first.difference_update(numbers)
+        self.health.recorded(recorded.others, recorded.settled)
+        for subscription in recorded.waiting:
             subscription.backlog += 1
-        for key, due_at in cycle.recorded.due:
+        for key, due_at in recorded.due:
             self.lanes.due_at(self.lanes.of(self.fanout.subscriptions.lanes[key]), due_at)
 
     def _apply_step(self, step: Step) -> None:
@@ -470,9 +469,7 @@ class Engine:
         if claim.due_checked:
             self.lanes.set_next_due(lane, claim.next_due)
         self.lanes.begun(lane, len(claim.items))
-        for item in claim.items:
-            if not item.due:
-                lane.claimed_first.add(item.number)
+        lane.claimed_first.update(item.number for item in claim.items if not item.due)
         has_room = lane.in_flight < claim.endpoint.max_concurrency
         if claim.endpoint.open and has_room and subscription.cursor < subscription.next_number:
             self.lanes.want_turn(lane)
@@ -481,7 +478,8 @@ class Engine:
 
     def _on_ended(self, ended: Ended) -> None:
         self._ended.append(ended)
-        self._ring()
+        if not self._bell.is_set():
+            self._ring()
 
     # -- for the supervisor and for tests ------------------------------------------------------------------------------
 

@@ -26,6 +26,12 @@ class Health:
     expired: dict[int, int] = field(default_factory=dict)
     """Deliveries that expired since the last `take`."""
 
+    def delivered(self, lane: int) -> None:
+        """Deliveries of the lane, replays aside, were acknowledged."""
+        self.acknowledged.add(lane)
+        if self.failed_in_row:
+            self.failed_in_row.pop(lane, None)
+
     def recorded(self, ended: Sequence[Ended], settled: Sequence[Settled]) -> None:
         """Attempts were recorded; `settled` says what became of the delivery of each."""
         for one, delivery in zip(ended, settled, strict=True):
@@ -33,9 +39,7 @@ class Health:
                 continue
             lane = delivery.lane
             if delivery.state == _DELIVERED:
-                self.acknowledged.add(lane)
-                if self.failed_in_row:
-                    self.failed_in_row.pop(lane, None)
+                self.delivered(lane)
             elif delivery.state == _FAILED:
                 self.failed_in_row[lane] = self.failed_in_row.get(lane, 0) + 1
 

@@ -23,12 +23,18 @@ class Outcome(msgspec.Struct, frozen=True):
     """None when acknowledged; `http_status` for any answer that is not a 2xx."""
 
 
+_ANSWERED_200 = Outcome(True, True, STATUS_OK, None)
+"""The common case; outcomes never change, so one will do."""
+
+
 def classify(status: int | None, failure: FailureKind | None) -> Outcome:
     """The verdict on an exchange: `status` of a complete answer, or the `failure` that left none."""
+    if status == STATUS_OK and failure is None:
+        return _ANSWERED_200
     if failure is not None or status is None:
         return Outcome(False, False, None, failure or FailureKind.internal)
     if 200 <= status < 300:
-        return Outcome(True, status == STATUS_OK, status, None)
+        return Outcome(True, False, status, None)
     return Outcome(False, False, status, FailureKind.http_status)
 
 

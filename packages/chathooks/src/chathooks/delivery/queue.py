@@ -167,6 +167,9 @@ class DeliveryTransaction(Notifying, Protocol):
     # Recording
     async def record_attempts(self, rows: Sequence[EndedAttempt]) -> None: ...
     async def settle(self, rows: Sequence[Settled]) -> None: ...
+    async def settle_delivered(self, lane: int, numbers: Sequence[int]) -> None:
+        """End deliveries in flight as delivered that came from the cursor, never failed and stand in no stream."""
+
     async def held_at_head(self, lane: int, stream: int) -> int | None:
         """Number of the stream's first delivery that has not ended, where it is held."""
 

@@ -31,7 +31,7 @@ class Ended(NamedTuple):
     started_at: int
     """Unix ms."""
     ended_at: int
-    """Steady ms."""
+    """Steady ms, what a retry's delay counts from; 0 where the attempt was acknowledged."""
     exchange: Exchange
     outcome: Outcome
 
@@ -40,7 +40,11 @@ class Ended(NamedTuple):
 class Recorded:
     """What recording decided, to be applied to memory after its commit."""
 
+    delivered: dict[int, list[int]] = field(default_factory=dict)
+    """By lane, numbers that were acknowledged at the first attempt and stood in no ordered stream: nearly all."""
+    others: list[Ended] = field(default_factory=list)
     settled: list[Settled] = field(default_factory=list)
+    """What became of the deliveries of `others`, in the same order."""
     due: list[tuple[int, int]] = field(default_factory=list)
     """(lane, due time) of retries and of released events."""
     waiting: list[Subscription] = field(default_factory=list)
@@ -63,6 +67,17 @@ def attempt_detail(exchange: Exchange) -> AttemptDetail:
     )
 
 
+def _encoded_detail(exchange: Exchange) -> bytes:
+    ip, http = exchange.remote_ip, exchange.http_version
+    if exchange.connection_reused and ip and http and not (exchange.resent or exchange.detail):
+        # The common case, as the encoder would write it: such an exchange resolved and opened nothing.
+        return (
+            f'{{"first_byte":{exchange.first_byte_ms:.3f},"total":{exchange.total_ms:.3f},'
+            f'"ip":"{ip}","http":"{http}","reused":true}}'
+        ).encode()
+    return _encode(attempt_detail(exchange))
+
+
 def attempt_row(ended: Ended) -> EndedAttempt:
     """The attempt as it is kept in the log."""
     exchange = ended.exchange
@@ -76,7 +91,7 @@ def attempt_row(ended: Ended) -> EndedAttempt:
         int(exchange.duration_ms * 1000),
         exchange.status,
         None if failure is None else str(failure),
-        _encode(attempt_detail(exchange)),
+        _encoded_detail(exchange),
         exchange.response_headers[:RESPONSE_HEADERS_KEPT_BYTES_MAX],
         exchange.response_body,
     )
@@ -101,8 +116,20 @@ async def record(
     """
     result = Recorded()
     releases: set[tuple[Subscription, int]] = set()
+    delivered = result.delivered
     for one in ended:
-        item, subscription = one.item, one.subscription
+        item = one.item
+        if one.outcome.acknowledged and not (
+            item.failures or item.due or item.ordered_stream is not None
+        ):
+            lane = item.lane
+            if lane in delivered:
+                delivered[lane].append(item.number)
+            else:
+                delivered[lane] = [item.number]
+            continue
+        result.others.append(one)
+        subscription = one.subscription
         endpoint = endpoint_now(item.lane) or one.endpoint
         withdrawn = endpoint.deleted or (
             not item.replay
@@ -137,6 +164,8 @@ async def record(
             )
         )
     await tx.record_attempts([attempt_row(one) for one in ended])
+    for lane, numbers in delivered.items():
+        await tx.settle_delivered(lane, numbers)
     await tx.settle(result.settled)
     for subscription, stream in releases:
         if await release_head(tx, subscription.lane, stream, subscription.cursor, now):

@@ -51,18 +51,11 @@ class Sender:
 
         def done(exchange: Exchange) -> None:
             outcome = classify(exchange.status, exchange.failure)
+            ended_at = 0 if outcome.acknowledged else self._clock.steady_ms_up()
             if not item.replay:  # replays leave the health figures alone (delivery contract §2)
                 self._count(outcome.failure, exchange.duration_ms)
             self._ended(
-                Ended(
-                    subscription,
-                    endpoint,
-                    item,
-                    started_at,
-                    self._clock.steady_ms_up(),
-                    exchange,
-                    outcome,
-                )
+                Ended(subscription, endpoint, item, started_at, ended_at, exchange, outcome)
             )
 
         if endpoint.target is None:

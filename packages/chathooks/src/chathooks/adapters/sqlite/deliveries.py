@@ -1,6 +1,7 @@
 """The engine's port on SQLite."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 import msgspec
 
@@ -22,6 +23,8 @@ _SQL = statements("deliveries.sql")
 _PLAINLY_DELIVERED = (int(State.DELIVERED), 0, None, None)
 _CLAIM_ONE = _SQL["claim_one"]
 _CLAIM_DUE = _SQL["claim_due"]
+_place = itemgetter(0, 1)
+"""Lane and number of a row."""
 _triggers = msgspec.json.Decoder(list[int])
 _withdrawn = msgspec.json.Decoder(dict[int, int])
 
@@ -121,7 +124,8 @@ class DeliveryPart(TransactionPart):
         self._run_many(_SQL["save_progress"], rows)
 
     async def record_attempts(self, rows: Sequence[EndedAttempt]) -> None:
-        self._run_many(_SQL["record_attempt"], rows)
+        # In the table's order, each row is written where the one before it was.
+        self._run_many(_SQL["record_attempt"], sorted(rows, key=_place))
 
     async def settle(self, rows: Sequence[Settled]) -> None:
         plain: list[tuple[int, int]] = []
@@ -134,6 +138,10 @@ class DeliveryPart(TransactionPart):
         self._run_many(_SQL["settle_delivered"], _runs(plain))
         if other:
             self._run_many(_SQL["settle"], other)
+
+    async def settle_delivered(self, lane: int, numbers: Sequence[int]) -> None:
+        runs = _runs([(lane, number) for number in numbers])
+        self._run_many(_SQL["settle_plainly_delivered"], runs)
 
     async def held_at_head(self, lane: int, stream: int) -> int | None:
         row = self._one(_SQL["held_at_head"], (lane, stream))

@@ -65,6 +65,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 UPDATE deliveries SET state = 3, failures = 0, due_at = NULL, ordered_stream = NULL
 WHERE lane = ? AND number BETWEEN ? AND ?
 
+-- settle_plainly_delivered --
+UPDATE deliveries SET state = 3 WHERE lane = ? AND number BETWEEN ? AND ?
+
 -- settle --
 UPDATE deliveries SET state = ?, failures = ?, due_at = ?, ordered_stream = ? WHERE lane = ? AND number = ?
 
