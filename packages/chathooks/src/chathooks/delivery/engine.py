@@ -404,6 +404,7 @@ class Engine:
             self._ring()
 
     def _apply_ended(self, cycle: Cycle) -> None:
+        self._sender.tell()
         recorded = cycle.recorded
         for key, numbers in recorded.delivered.items():
             _ENDED[State.DELIVERED].inc(len(numbers))

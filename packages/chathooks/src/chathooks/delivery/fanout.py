@@ -17,12 +17,14 @@ import msgspec
 
 from chathooks.delivery.queue import DeliveryTransaction, FeedEntry, LaneRow, NewDelivery, Sweep
 from chathooks.delivery.records import State, WebhookChange
+from chathooks.kernel.rows import row_maker
 
 FEED_ENTRIES_PER_STEP_MAX = 256
 DELIVERIES_PER_STEP_MAX = 256
 """A step ends with the entry that reaches it, so one step may exceed it by one entry's webhooks."""
 ALL_TRIGGERS = 0
 
+_new_delivery = row_maker(NewDelivery)
 _changes = msgspec.json.Decoder(WebhookChange)
 
 
@@ -187,7 +189,9 @@ class Fanout:
                     if in_order is not None:
                         ordered.setdefault(lane, []).append(len(rows))
                 rows.append(
-                    NewDelivery(lane, number, position, trigger_number, state, in_order, created_at)
+                    _new_delivery(
+                        (lane, number, position, trigger_number, state, in_order, created_at)
+                    )
                 )
             step.position = position
             step.entries += 1

@@ -14,11 +14,13 @@ from chathooks.delivery.policy import decide
 from chathooks.delivery.queue import Candidate, DeliveryTransaction, EndedAttempt, Settled
 from chathooks.delivery.records import AttemptDetail, State
 from chathooks.egress.exchange import Exchange
+from chathooks.kernel.rows import row_maker
 
 RESPONSE_HEADERS_KEPT_BYTES_MAX = 4096
 TIMING_DECIMALS = 3
 """Timings are kept to the microsecond."""
 
+_ended_attempt = row_maker(EndedAttempt)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -83,17 +85,19 @@ def attempt_row(ended: Ended) -> EndedAttempt:
     exchange = ended.exchange
     failure = ended.outcome.failure
     item = ended.item
-    return EndedAttempt(
-        item.lane,
-        item.number,
-        item.attempt + 1,
-        ended.started_at,
-        int(exchange.duration_ms * 1000),
-        exchange.status,
-        None if failure is None else str(failure),
-        _encoded_detail(exchange),
-        exchange.response_headers[:RESPONSE_HEADERS_KEPT_BYTES_MAX],
-        exchange.response_body,
+    return _ended_attempt(
+        (
+            item.lane,
+            item.number,
+            item.attempt + 1,
+            ended.started_at,
+            int(exchange.duration_ms * 1000),
+            exchange.status,
+            None if failure is None else str(failure),
+            _encoded_detail(exchange),
+            exchange.response_headers[:RESPONSE_HEADERS_KEPT_BYTES_MAX],
+            exchange.response_body,
+        )
     )
 
 

@@ -13,9 +13,11 @@ from chathooks.egress.exchange import Exchange
 from chathooks.egress.failures import FailureKind
 from chathooks.kernel import telemetry
 from chathooks.kernel.clock import Clock
+from chathooks.kernel.rows import row_maker
 
 _MS_PER_S = 1000
-_ACKNOWLEDGED = "acknowledged"
+_ACKNOWLEDGED = telemetry.ATTEMPTS.labels("acknowledged")
+_ended = row_maker(Ended)
 
 
 class Sender:
@@ -41,6 +43,7 @@ class Sender:
         self._timeout_s = timeout_s
         self._ended = ended
         self._outcomes: dict[str, Any] = {}
+        self._acknowledged = 0
 
     def begin(self, subscription: Subscription, endpoint: Endpoint, item: Candidate) -> None:
         """Begin the delivery's next attempt."""
@@ -55,7 +58,7 @@ class Sender:
             if not item.replay:  # replays leave the health figures alone (delivery contract §2)
                 self._count(outcome.failure, exchange.duration_ms)
             self._ended(
-                Ended(subscription, endpoint, item, started_at, ended_at, exchange, outcome)
+                _ended((subscription, endpoint, item, started_at, ended_at, exchange, outcome))
             )
 
         if endpoint.target is None:
@@ -64,9 +67,18 @@ class Sender:
         headers, body = build(endpoint, item, started_at)
         self._client.post(endpoint.target, headers, body, timeout_s=self._timeout_s, done=done)
 
+    def tell(self) -> None:
+        """Add what was acknowledged since the last call to the metric, whose lock is dear for one by one."""
+        if self._acknowledged:
+            _ACKNOWLEDGED.inc(self._acknowledged)
+            self._acknowledged = 0
+
     def _count(self, failure: FailureKind | None, duration_ms: float) -> None:
         telemetry.ATTEMPT_SECONDS.observe(duration_ms / _MS_PER_S)
-        name = _ACKNOWLEDGED if failure is None else str(failure)
+        if failure is None:
+            self._acknowledged += 1
+            return
+        name = str(failure)
         counter = self._outcomes.get(name)
         if counter is None:
             counter = self._outcomes[name] = telemetry.ATTEMPTS.labels(name)

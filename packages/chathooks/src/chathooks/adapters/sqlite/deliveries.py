@@ -1,12 +1,14 @@
 """The engine's port on SQLite."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
+from typing import Any
 
 import msgspec
 
 from chathooks.adapters.sqlite.connection import TransactionPart
-from chathooks.adapters.sqlite.statements import statements
+from chathooks.adapters.sqlite.statements import of_many_rows, statements
 from chathooks.delivery.queue import (
     Candidate,
     EndedAttempt,
@@ -18,11 +20,18 @@ from chathooks.delivery.queue import (
     WebhookRow,
 )
 from chathooks.delivery.records import LIVE_STATES, State
+from chathooks.kernel.rows import row_maker
 
 _SQL = statements("deliveries.sql")
 _PLAINLY_DELIVERED = (int(State.DELIVERED), 0, None, None)
 _CLAIM_ONE = _SQL["claim_one"]
 _CLAIM_DUE = _SQL["claim_due"]
+ROWS_PER_INSERT = 16
+"""Rows that one statement inserts where there are so many: half the time of a statement for each."""
+_INSERT_DELIVERIES = of_many_rows(_SQL["insert_delivery"], ROWS_PER_INSERT)
+_RECORD_ATTEMPTS = of_many_rows(_SQL["record_attempt"], ROWS_PER_INSERT)
+_candidate = row_maker(Candidate)
+_feed_entry = row_maker(FeedEntry)
 _place = itemgetter(0, 1)
 """Lane and number of a row."""
 _triggers = msgspec.json.Decoder(list[int])
@@ -44,11 +53,19 @@ def _runs(numbers: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
 class DeliveryPart(TransactionPart):
     """See `chathooks.delivery.queue.DeliveryTransaction`."""
 
+    def _insert(self, one: str, many: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows, as many as go by statements that take ROWS_PER_INSERT at once."""
+        whole = len(rows) - len(rows) % ROWS_PER_INSERT
+        for first in range(0, whole, ROWS_PER_INSERT):
+            self._run(many, list(chain.from_iterable(rows[first : first + ROWS_PER_INSERT])))
+        if whole < len(rows):
+            self._run_many(one, rows[whole:])
+
     async def fanout_position(self) -> int:
         return int(self._one(_SQL["fanout_position"])[0])
 
     async def read_feed(self, after: int, limit: int) -> list[FeedEntry]:
-        return list(map(FeedEntry._make, self._all(_SQL["read_feed"], (after, limit))))
+        return list(map(_feed_entry, self._all(_SQL["read_feed"], (after, limit))))
 
     async def save_fanout_position(self, position: int) -> None:
         self._run(_SQL["save_fanout_position"], (position,))
@@ -88,20 +105,20 @@ class DeliveryPart(TransactionPart):
         )
 
     async def insert_deliveries(self, rows: Sequence[NewDelivery]) -> None:
-        self._run_many(_SQL["insert_delivery"], rows)
+        self._insert(_SQL["insert_delivery"], _INSERT_DELIVERIES, rows)
 
     async def streams_busy(self, lane: int, streams: Sequence[int]) -> set[int]:
         return {s for s in streams if self._one(_SQL["stream_busy"], (lane, s)) is not None}
 
     async def waiting_at_cursor(self, lane: int, cursor: int, limit: int) -> list[Candidate]:
         rows = self._all(_SQL["waiting_at_cursor"], (lane, cursor, limit))
-        return list(map(Candidate._make, rows))
+        return list(map(_candidate, rows))
 
     async def waiting_due(
         self, lane: int, now: int, limit: int, *, replays_only: bool
     ) -> list[Candidate]:
         rows = self._all(_SQL["waiting_due"], (lane, now, int(replays_only), limit))
-        return list(map(Candidate._make, rows))
+        return list(map(_candidate, rows))
 
     async def claim(self, claimed: Sequence[Candidate]) -> None:
         due = [(item.lane, item.number) for item in claimed if item.due]
@@ -125,7 +142,7 @@ class DeliveryPart(TransactionPart):
 
     async def record_attempts(self, rows: Sequence[EndedAttempt]) -> None:
         # In the table's order, each row is written where the one before it was.
-        self._run_many(_SQL["record_attempt"], sorted(rows, key=_place))
+        self._insert(_SQL["record_attempt"], _RECORD_ATTEMPTS, sorted(rows, key=_place))
 
     async def settle(self, rows: Sequence[Settled]) -> None:
         plain: list[tuple[int, int]] = []
@@ -170,10 +187,10 @@ class DeliveryPart(TransactionPart):
             self._run(_SQL["swept"], (below, sweep.lane))
 
     async def interrupted(self) -> list[Candidate]:
-        found = list(map(Candidate._make, self._all(_SQL["interrupted_first"])))
+        found = list(map(_candidate, self._all(_SQL["interrupted_first"])))
         for lane, earliest, _ in self._all(_SQL["lanes_due"]):
             if earliest == 0:
-                found += map(Candidate._make, self._all(_SQL["interrupted_due"], (lane,)))
+                found += map(_candidate, self._all(_SQL["interrupted_due"], (lane,)))
         return found
 
     async def bring_forward(self, lane: int, latest: int) -> None:

@@ -22,6 +22,12 @@ def statements(file: str) -> dict[str, str]:
     }
 
 
+def of_many_rows(sql: str, rows: int) -> str:
+    """An INSERT of one row by VALUES as one that takes `rows` of them at once."""
+    head, _, values = sql.rpartition("VALUES")
+    return f"{head}VALUES {', '.join([values.strip()] * rows)}"
+
+
 class Migration(NamedTuple):
     """A step of the schema."""
 
