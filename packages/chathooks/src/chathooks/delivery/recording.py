@@ -69,7 +69,8 @@ def attempt_detail(exchange: Exchange) -> AttemptDetail:
     )
 
 
-def _encoded_detail(exchange: Exchange) -> bytes:
+def encoded_detail(exchange: Exchange) -> bytes:
+    """`attempt_detail` as JSON."""
     ip, http = exchange.remote_ip, exchange.http_version
     if exchange.connection_reused and ip and http and not (exchange.resent or exchange.detail):
         # The common case, as the encoder would write it: such an exchange resolved and opened nothing.
@@ -94,7 +95,7 @@ def attempt_row(ended: Ended) -> EndedAttempt:
             int(exchange.duration_ms * 1000),
             exchange.status,
             None if failure is None else str(failure),
-            _encoded_detail(exchange),
+            encoded_detail(exchange),
             exchange.response_headers[:RESPONSE_HEADERS_KEPT_BYTES_MAX],
             exchange.response_body,
         )
