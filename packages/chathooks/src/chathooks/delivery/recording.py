@@ -10,7 +10,7 @@ from chathooks.delivery.claims import release_head
 from chathooks.delivery.fanout import Subscription
 from chathooks.delivery.outcome import Outcome
 from chathooks.delivery.payload import Endpoint
-from chathooks.delivery.policy import decide
+from chathooks.delivery.policy import Decision, decide
 from chathooks.delivery.queue import Candidate, DeliveryTransaction, EndedAttempt, Settled
 from chathooks.delivery.records import AttemptDetail, State
 from chathooks.egress.exchange import Exchange
@@ -102,6 +102,25 @@ def attempt_row(ended: Ended) -> EndedAttempt:
     )
 
 
+def _decided(one: Ended, endpoint: Endpoint, schedule_ms: Sequence[int]) -> Decision:
+    """What follows an attempt, by its webhook as it is now."""
+    item = one.item
+    withdrawn = endpoint.deleted or (
+        not item.replay
+        and (
+            not endpoint.enabled or one.subscription.is_withdrawn(item.number, item.trigger_number)
+        )
+    )
+    return decide(
+        acknowledged=one.outcome.acknowledged,
+        failures=item.failures,
+        ended_at=one.ended_at,
+        retry_on_failure=endpoint.retry_on_failure,
+        schedule_ms=schedule_ms,
+        withdrawn=withdrawn,
+    )
+
+
 async def record(
     tx: DeliveryTransaction,
     ended: Sequence[Ended],
@@ -135,21 +154,7 @@ async def record(
             continue
         result.others.append(one)
         subscription = one.subscription
-        endpoint = endpoint_now(item.lane) or one.endpoint
-        withdrawn = endpoint.deleted or (
-            not item.replay
-            and (
-                not endpoint.enabled or subscription.is_withdrawn(item.number, item.trigger_number)
-            )
-        )
-        decision = decide(
-            acknowledged=one.outcome.acknowledged,
-            failures=item.failures,
-            ended_at=one.ended_at,
-            retry_on_failure=endpoint.retry_on_failure,
-            schedule_ms=schedule_ms,
-            withdrawn=withdrawn,
-        )
+        decision = _decided(one, endpoint_now(item.lane) or one.endpoint, schedule_ms)
         stream = item.ordered_stream
         if decision.due_at is not None:
             result.due.append((item.lane, decision.due_at))
