@@ -406,9 +406,8 @@ class Engine:
     def _apply_ended(self, cycle: Cycle) -> None:
         self._sender.tell()
         recorded = cycle.recorded
-        for key, numbers in recorded.delivered.items():
+        for numbers in recorded.delivered.values():
             _ENDED[State.DELIVERED].inc(len(numbers))
-            self.health.delivered(key)
         ends = Counter(one.state for one in recorded.settled if one.due_at is None)
         for state, count in ends.items():
             _ENDED[state].inc(count)
@@ -416,7 +415,7 @@ class Engine:
             lane = self.lanes.by_key[key]
             self.lanes.ended(lane, len(numbers))
             lane.claimed_first.difference_update(numbers)
-        self.health.recorded(recorded.others, recorded.settled)
+        self.health.recorded(cycle.ended, recorded)
         for subscription in recorded.waiting:
             subscription.backlog += 1
         for key, due_at in recorded.due:

@@ -7,8 +7,7 @@ Replays leave health alone (delivery contract §2). At most one entry per lane.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chathooks.delivery.queue import Settled
-from chathooks.delivery.recording import Ended
+from chathooks.delivery.recording import Ended, Recorded
 from chathooks.delivery.records import State
 
 _DELIVERED = int(State.DELIVERED)
@@ -26,22 +25,32 @@ class Health:
     expired: dict[int, int] = field(default_factory=dict)
     """Deliveries that expired since the last `take`."""
 
-    def delivered(self, lane: int) -> None:
-        """Deliveries of the lane, replays aside, were acknowledged."""
-        self.acknowledged.add(lane)
-        if self.failed_in_row:
-            self.failed_in_row.pop(lane, None)
-
-    def recorded(self, ended: Sequence[Ended], settled: Sequence[Settled]) -> None:
-        """Attempts were recorded; `settled` says what became of the delivery of each."""
-        for one, delivery in zip(ended, settled, strict=True):
+    def recorded(self, ended: Sequence[Ended], recorded: Recorded) -> None:
+        """Attempts were recorded: `ended` in the order in which they ended, and what became of their deliveries."""
+        if not recorded.others:
+            for lane in recorded.delivered:
+                self._delivered(lane)
+            return
+        others = zip(recorded.others, recorded.settled, strict=True)
+        other = next(others, None)
+        for one in ended:
+            if other is None or one is not other[0]:
+                self._delivered(one.item.lane)
+                continue
+            delivery = other[1]
+            other = next(others, None)
             if delivery.due_at is not None or one.item.replay:
                 continue
             lane = delivery.lane
             if delivery.state == _DELIVERED:
-                self.delivered(lane)
+                self._delivered(lane)
             elif delivery.state == _FAILED:
                 self.failed_in_row[lane] = self.failed_in_row.get(lane, 0) + 1
+
+    def _delivered(self, lane: int) -> None:
+        self.acknowledged.add(lane)
+        if self.failed_in_row:
+            self.failed_in_row.pop(lane, None)
 
     def expire(self, lane: int, count: int) -> None:
         """Deliveries ended as expired."""
