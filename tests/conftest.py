@@ -1,16 +1,45 @@
-"""What all tests share: one event loop implementation, a manual clock, a store in a temporary folder."""
+"""What all tests share: one event loop implementation, a manual clock, a store in a temporary folder.
+
+Tests of the folders in ON_BOTH run twice, on SQLite and on PostgreSQL; see `support.stores`.
+"""
 
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
-from chathooks.adapters.sqlite.store import SqliteStore
+from chathooks.adapters.postgres.connecting import Database
+from chathooks.adapters.postgres.lease import take_lock
+from chathooks.adapters.postgres.schema import apply
 from chathooks.kernel.clock import ManualClock
+from support import stores
+from support.postgres import Databases, NoPostgres, start_server
 
 IN_CI = os.environ.get("CI") == "true"
+BACKENDS = ("sqlite", "postgres")
+ON_BOTH = (
+    "tests/conformance",
+    "tests/integration/chat",
+    "tests/integration/delivery",
+    "tests/integration/api/test_event_feed.py",
+    "tests/integration/api/test_delivery_log.py",
+    "tests/integration/api/test_webhook_changes.py",
+    "tests/guarantees/test_attempts.py",
+    "tests/guarantees/test_crash.py",
+    "tests/guarantees/test_engine_fault.py",
+    "tests/guarantees/test_engine_model.py",
+    "tests/guarantees/test_feed_order.py",
+    "tests/guarantees/test_promises_attempts.py",
+    "tests/guarantees/test_wakes.py",
+    "tests/e2e/chat/test_triggers_end_to_end.py",
+    "tests/e2e/chat/test_departures_end_to_end.py",
+)
+"""What touches the store. The HTTP edge, the way out and the commands do not know which one there is."""
+ROOT = Path(__file__).parents[1]
 
 
 def pytest_configure() -> None:
@@ -19,9 +48,79 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend" not in metafunc.fixturenames:
+        return
+    path = metafunc.definition.path.relative_to(ROOT).as_posix()
+    only = metafunc.definition.get_closest_marker("only")
+    if only is not None:
+        names: tuple[Any, ...] = only.args
+    else:
+        names = BACKENDS if path.startswith(ON_BOTH) else ("sqlite",)
+    # One name alone leaves the test's id as it is.
+    ids = None if len(names) > 1 else [pytest.HIDDEN_PARAM]
+    metafunc.parametrize("backend", names, indirect=True, scope="module", ids=ids)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     return ("asyncio", {"use_uvloop": True})
+
+
+async def _migrated(url: str) -> None:
+    connection = await Database(url=url).connect_or_refuse()
+    try:
+        await take_lock(connection, url)
+        await apply(connection)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def databases(anyio_backend: object) -> AsyncIterator[Databases]:
+    """A PostgreSQL server for the whole run, with a template that has the schema."""
+    try:
+        url, server = start_server()
+    except NoPostgres as error:
+        if IN_CI:
+            raise
+        pytest.skip(f"no PostgreSQL: {error}")
+    databases = Databases(url, server)
+    template = Databases(url, stem="template")
+    address = template.make()
+    await _migrated(address)
+    databases.set_template(str(psycopg.conninfo.conninfo_to_dict(address)["dbname"]))
+    yield databases
+    databases.drop()
+    template.drop()
+    if server is not None:
+        server.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def backend(request: pytest.FixtureRequest) -> Iterator[stores.Backend]:
+    """The kind of store that `support.stores` opens."""
+    kind = getattr(request, "param", "sqlite")
+    before = stores.current
+    if kind == "postgres":
+        stores.current = stores.Postgres(request.getfixturevalue("databases"))
+    else:
+        stores.current = stores.Sqlite()
+    yield stores.current
+    if isinstance(stores.current, stores.Postgres):
+        stores.current.forget()
+    stores.current = before
+
+
+@pytest.fixture(autouse=True)
+def _stores_of_one_test(backend: stores.Backend, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Takes back what a test opened below its own folder."""
+    if not isinstance(backend, stores.Postgres):
+        yield
+        return
+    folder = request.getfixturevalue("tmp_path")
+    yield
+    backend.forget(folder)
 
 
 @pytest.fixture
@@ -30,7 +129,7 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    opened = await SqliteStore.open(tmp_path / "chathooks.sqlite3")
+async def store(backend: stores.Backend, tmp_path: Path) -> AsyncIterator[stores.Store]:
+    opened = await backend.open(tmp_path / "chathooks.sqlite3")
     yield opened
     await opened.close()

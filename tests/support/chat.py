@@ -1,6 +1,5 @@
-"""The chat services on a real SQLite store with a clock that tests move, and the events they append."""
+"""The chat services on a real store with a clock that tests move, and the events they append."""
 
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from chathooks.adapters.sqlite.store import SqliteStore
 from chathooks.api.routing import Route
 from chathooks.app.chat import ChatCore
 from chathooks.apps.bootstrap import Given, bootstrap
@@ -19,6 +17,7 @@ from chathooks.kernel.clock import MS_PER_S, Clock, ManualClock, SystemClock
 from chathooks.kernel.ids import EventIds, RandomBytes, system_random
 from chathooks_events.catalog import TRIGGERS
 from chathooks_events.entities import Message
+from support import stores
 
 TRIGGER_NAMES = {trigger.number: trigger.name for trigger in TRIGGERS.values()}
 
@@ -43,7 +42,7 @@ class Chat:
     """Chat services of one app."""
 
     path: Path
-    store: SqliteStore
+    store: stores.Store
     clock: ManualClock
     app: int
     core: ChatCore
@@ -58,11 +57,7 @@ class Chat:
 
     def sql(self, statement: str, *parameters: Any) -> list[Any]:
         """Look at the committed rows, or change them behind the services' back."""
-        connection = sqlite3.connect(self.path, isolation_level=None)
-        try:
-            return connection.execute(statement, parameters).fetchall()
-        finally:
-            connection.close()
+        return stores.current.run(self.path, statement, parameters)
 
     def events(self) -> list[Event]:
         """All events that were committed, in feed order."""
@@ -125,7 +120,7 @@ async def open_chat(tmp_path: Path) -> AsyncIterator[Chat]:
     """Chat on a fresh store below `tmp_path`."""
     clock = ManualClock()
     path = tmp_path / "chat.db"
-    store = await SqliteStore.open(path)
+    store = await stores.open_store(path)
     try:
         given = Given(app_id="app1")
         await bootstrap(store, random=system_random, now_ms=clock.wall_ms(), given=given)
@@ -137,7 +132,7 @@ async def open_chat(tmp_path: Path) -> AsyncIterator[Chat]:
 
 
 def chat_routes(
-    store: SqliteStore,
+    store: stores.Store,
     outbox: Outbox,
     clock: Clock | None = None,
     random: RandomBytes = system_random,

@@ -10,8 +10,6 @@ from typing import Any
 
 import msgspec
 
-from chathooks.adapters.sqlite.store import SqliteStore
-from chathooks.adapters.sqlite.transaction import SqliteTransaction
 from chathooks.delivery.cycle import EngineLimits
 from chathooks.delivery.engine import Engine
 from chathooks.delivery.payload import password_context, secret_context
@@ -30,6 +28,7 @@ from chathooks.kernel.transactions import Topic
 from chathooks_events.catalog import TRIGGERS
 from chathooks_events.samples import sample
 from chathooks_events.signing import generate_secret
+from support.stores import execute, open_store, rows
 
 APP = 1
 POLICY = TargetPolicy(allowed_networks=(ipaddress.ip_network("127.0.0.0/8"),), allow_http=True)
@@ -49,10 +48,11 @@ class Rig:
         self.samples: dict[str, bytes] = {}
 
     async def open(self) -> None:
-        self.store = await SqliteStore.open(self.path)
+        self.store = await open_store(self.path)
 
-        async def make_app(tx: SqliteTransaction) -> None:
-            tx._run("INSERT OR IGNORE INTO apps VALUES (1, 'shop', 'Shop', 'us', 0)")
+        async def make_app(tx: Any) -> None:
+            if not await tx.has_apps():
+                await tx.insert_app("shop", "Shop", "us", 0)
 
         await self.store.write(make_app)
 
@@ -109,36 +109,37 @@ class Rig:
         """Make or change a webhook as the management API does: rows and feed entry in one transaction."""
         numbers = tuple(TRIGGERS[name].number for name in triggers)
 
-        async def command(tx: SqliteTransaction) -> int:
-            rows = tx._all("SELECT lane FROM webhooks WHERE id = ?", (webhook_id,))
+        async def command(tx: Any) -> int:
+            found = await execute(tx, "SELECT lane FROM webhooks WHERE id = ?", webhook_id)
             values: dict[str, Any] = {
                 "app": APP,
                 "id": webhook_id,
                 "name": webhook_id,
                 "url": url,
-                "use_basic_auth": basic is not None,
+                "use_basic_auth": int(basic is not None),
                 "username": basic[0] if basic else None,
                 "password_sealed": self.box.seal(basic[1], password_context(APP, webhook_id))
                 if basic
                 else None,
-                "enabled": enabled,
-                "retry_on_failure": retry,
-                "ordered": ordered,
+                "enabled": int(enabled),
+                "retry_on_failure": int(retry),
+                "ordered": int(ordered),
                 "max_concurrency": concurrency,
                 "secret_sealed": self.box.seal(self.secret, secret_context(APP, webhook_id)),
                 "created_at": 0,
                 "updated_at": 0,
                 "deleted_at": 1 if deleted else None,
             }
-            if rows:
-                lane = rows[0][0]
-                names = ", ".join(f"{name} = :{name}" for name in values)
-                tx._run(f"UPDATE webhooks SET {names} WHERE lane = {lane}", values)
+            if found:
+                lane = found[0][0]
+                names = ", ".join(f"{name} = ?" for name in values)
+                await execute(
+                    tx, f"UPDATE webhooks SET {names} WHERE lane = {lane}", *values.values()
+                )
             else:
-                names, places = ", ".join(values), ", ".join(f":{name}" for name in values)
-                lane = tx._run(
-                    f"INSERT INTO webhooks ({names}) VALUES ({places})", values
-                ).lastrowid
+                names, places = ", ".join(values), ", ".join("?" for _ in values)
+                insert = f"INSERT INTO webhooks ({names}) VALUES ({places}) RETURNING lane"
+                ((lane,),) = await execute(tx, insert, *values.values())
             change = WebhookChange(
                 lane=lane,
                 webhook_id=webhook_id,
@@ -176,28 +177,23 @@ class Rig:
             await self.engine.quiet()
 
     async def states(self, lane: int) -> dict[int, str]:
-        async def query(tx: SqliteTransaction) -> dict[int, str]:
-            return {
-                number: State(state).shown
-                for number, state in tx._all(
-                    "SELECT number, state FROM deliveries WHERE lane = ? ORDER BY number", (lane,)
-                )
-            }
-
-        return await self.store.read(query)
+        found = await rows(
+            self.store,
+            "SELECT number, state FROM deliveries WHERE lane = ? ORDER BY number",
+            lane,
+        )
+        return {number: State(state).shown for number, state in found}
 
     def fanout_backlog(self, lane: int) -> int:
         """Deliveries that wait, as the engine counts them."""
         return self.engine.fanout.subscriptions.lanes[lane].backlog
 
     async def attempts(self, lane: int) -> list[tuple[int, int, int | None, str | None]]:
-        async def query(tx: SqliteTransaction) -> list[tuple[int, int, int | None, str | None]]:
-            return tx._all(
-                "SELECT number, attempt, status, failure FROM attempts WHERE lane = ? ORDER BY 1, 2",
-                (lane,),
-            )
-
-        return await self.store.read(query)
+        return await rows(
+            self.store,
+            "SELECT number, attempt, status, failure FROM attempts WHERE lane = ? ORDER BY 1, 2",
+            lane,
+        )
 
 
 @asynccontextmanager

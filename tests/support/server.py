@@ -1,4 +1,4 @@
-"""A real server on a free loopback port, on a SQLite store of its own, in the test's event loop."""
+"""A real server on a free loopback port, on a store of its own, in the test's event loop."""
 
 import asyncio
 import http.client
@@ -11,7 +11,6 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from chathooks.adapters.sqlite.store import SqliteStore
 from chathooks.api.build import build_api
 from chathooks.api.deliveries_routes import DeliveryRoutes
 from chathooks.api.rate_limits import RateLimits
@@ -31,11 +30,12 @@ from chathooks.events.outbox import Outbox
 from chathooks.kernel.clock import Clock, SystemClock
 from chathooks.kernel.crypto import SECRET_KEY_BYTES, SecretBox
 from chathooks.kernel.ids import EventIds, system_random
+from support.stores import Store, open_store
 
 ANSWER_TIMEOUT_S = 10.0
 SECRET_KEY = bytes(range(SECRET_KEY_BYTES))
 
-MoreRoutes = Callable[[SqliteStore, Outbox], Sequence[Route]]
+MoreRoutes = Callable[[Store, Outbox], Sequence[Route]]
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Client:
 class Server(Client):
     """A running edge with the services behind it."""
 
-    store: SqliteStore
+    store: Store
     outbox: Outbox
     box: SecretBox
     http: ApiServer
@@ -198,7 +198,7 @@ async def serving(
         rate_limits: count the calls of each app; none by default.
     """
     clock = clock or SystemClock()
-    store = await SqliteStore.open(tmp_path / "chathooks.db")
+    store = await open_store(tmp_path / "chathooks.db")
     try:
         given = Given(
             app_id="app1",

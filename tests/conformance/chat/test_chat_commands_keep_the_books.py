@@ -97,9 +97,9 @@ def _books_agree(chat: Chat) -> None:
         )
         == []
     )
-    assert chat.sql("SELECT message, reaction, number FROM reaction_counts") == chat.sql(
-        "SELECT message, reaction, count(*) FROM reactions GROUP BY 1, 2"
-    )
+    assert chat.sql(
+        "SELECT message, reaction, number FROM reaction_counts ORDER BY 1, 2"
+    ) == chat.sql("SELECT message, reaction, count(*) FROM reactions GROUP BY 1, 2 ORDER BY 1, 2")
     counted = chat.sql("SELECT value FROM chat_counters WHERE name = 'groups'") or [(0,)]
     assert counted == chat.sql("SELECT count(*) FROM chat_groups WHERE deleted_at IS NULL")
     by_range = chat.sql("SELECT sum(number) FROM group_ranges GROUP BY sort")

@@ -5,36 +5,37 @@ import sqlite3
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chathooks.adapters.sqlite.store import SqliteStore
-from chathooks.adapters.sqlite.transaction import SqliteTransaction
 from chathooks.kernel.errors import ChathooksError, StartRefused, StoreUnavailable
 from chathooks.kernel.transactions import Topic
+from support.stores import Store, open_store
 
 pytestmark = pytest.mark.anyio
 
 
-async def _append(tx: SqliteTransaction, data: bytes) -> int:
+async def _append(tx: Any, data: bytes) -> int:
     return await tx.append_to_feed(1, 1, "evt", None, None, 0, data)
 
 
-async def _positions(store: SqliteStore) -> list[int]:
+async def _positions(store: Store) -> list[int]:
     entries = await store.read(lambda tx: tx.read_feed(0, 1000))
     return [entry.position for entry in entries]
 
 
-async def test_a_write_is_readable_once_it_is_answered(store: SqliteStore) -> None:
+async def test_a_write_is_readable_once_it_is_answered(store: Store) -> None:
     position = await store.write(lambda tx: _append(tx, b"{}"))
     assert await _positions(store) == [position]
 
 
-async def test_commands_that_arrive_together_share_a_commit(store: SqliteStore) -> None:
+async def test_commands_that_arrive_together_share_a_commit(store: Store) -> None:
     commits = []
     store.subscribe(Topic.FEED, lambda _key: commits.append(1))
 
-    async def command(tx: SqliteTransaction) -> int:
+    async def command(tx: Any) -> int:
         tx.notify(Topic.FEED)
         return await _append(tx, b"{}")
 
@@ -43,16 +44,16 @@ async def test_commands_that_arrive_together_share_a_commit(store: SqliteStore) 
     assert len(commits) == 1
 
 
-async def test_a_refused_command_leaves_nothing_and_spares_its_siblings(store: SqliteStore) -> None:
+async def test_a_refused_command_leaves_nothing_and_spares_its_siblings(store: Store) -> None:
     heard: list[int] = []
     store.subscribe(Topic.WEBHOOK, heard.append)
 
-    async def refused(tx: SqliteTransaction) -> int:
+    async def refused(tx: Any) -> int:
         await _append(tx, b'"refused"')
         tx.notify(Topic.WEBHOOK, 7)
         raise ChathooksError("ERR_BAD_REQUEST", "No.")
 
-    async def accepted(tx: SqliteTransaction) -> int:
+    async def accepted(tx: Any) -> int:
         tx.notify(Topic.WEBHOOK, 8)
         return await _append(tx, b'"accepted"')
 
@@ -65,16 +66,16 @@ async def test_a_refused_command_leaves_nothing_and_spares_its_siblings(store: S
 
 
 async def test_a_refusal_that_read_a_siblings_row_is_answered_after_the_commit(
-    store: SqliteStore,
+    store: Store,
 ) -> None:
     order: list[str] = []
     store.subscribe(Topic.FEED, lambda _key: order.append("committed"))
 
-    async def first(tx: SqliteTransaction) -> None:
+    async def first(tx: Any) -> None:
         tx.notify(Topic.FEED)
         await _append(tx, b"{}")
 
-    async def second(tx: SqliteTransaction) -> None:
+    async def second(tx: Any) -> None:
         assert await tx.read_feed(0, 1)
         raise ChathooksError("ERR_GUID_ALREADY_EXISTS", "Taken.")
 
@@ -87,8 +88,8 @@ async def test_a_refusal_that_read_a_siblings_row_is_answered_after_the_commit(
     assert order == ["committed", "refused"]
 
 
-async def test_a_command_that_waits_for_anything_else_is_refused(store: SqliteStore) -> None:
-    async def command(tx: SqliteTransaction) -> None:
+async def test_a_command_that_waits_for_anything_else_is_refused(store: Store) -> None:
+    async def command(tx: Any) -> None:
         await _append(tx, b"{}")
         await asyncio.sleep(0)
 
@@ -97,6 +98,7 @@ async def test_a_command_that_waits_for_anything_else_is_refused(store: SqliteSt
     assert await _positions(store) == []
 
 
+@pytest.mark.only("sqlite")
 async def test_a_full_disk_refuses_with_nothing_half_done(store: SqliteStore) -> None:
     await store.write(lambda tx: _append(tx, b"{}"))
     (pages,) = store._writer.execute("PRAGMA page_count").fetchone()
@@ -113,6 +115,7 @@ async def test_a_full_disk_refuses_with_nothing_half_done(store: SqliteStore) ->
     assert len(await _positions(store)) == 2
 
 
+@pytest.mark.only("sqlite")
 async def test_a_database_locked_by_another_program_refuses_after_a_bounded_wait(
     store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +130,7 @@ async def test_a_database_locked_by_another_program_refuses_after_a_bounded_wait
     assert len(await _positions(store)) == 1
 
 
+@pytest.mark.only("sqlite")
 async def test_a_short_lock_is_waited_out(store: SqliteStore, tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "chathooks.sqlite3", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -136,6 +140,7 @@ async def test_a_short_lock_is_waited_out(store: SqliteStore, tmp_path: Path) ->
     assert len(await _positions(store)) == 1
 
 
+@pytest.mark.only("sqlite")
 async def test_a_second_process_on_the_same_store_is_refused_with_a_clear_message(
     store: SqliteStore, tmp_path: Path
 ) -> None:
@@ -158,6 +163,7 @@ async def test_a_second_process_on_the_same_store_is_refused_with_a_clear_messag
     assert b"ERR_STORE_IN_USE Another process is serving" in out
 
 
+@pytest.mark.only("sqlite")
 async def test_a_store_of_a_newer_program_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "newer.sqlite3"
     connection = sqlite3.connect(path)
@@ -167,6 +173,7 @@ async def test_a_store_of_a_newer_program_is_refused(tmp_path: Path) -> None:
         await SqliteStore.open(path)
 
 
+@pytest.mark.only("sqlite")
 async def test_a_folder_that_cannot_be_used_is_refused_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StartRefused, match="Choose a folder"):
@@ -174,7 +181,7 @@ async def test_a_folder_that_cannot_be_used_is_refused_with_what_to_do(tmp_path:
 
 
 async def test_closing_answers_what_was_asked_for_and_refuses_the_rest(tmp_path: Path) -> None:
-    store = await SqliteStore.open(tmp_path / "closing.sqlite3")
+    store = await open_store(tmp_path / "closing.sqlite3")
     asked = asyncio.gather(*(store.write(lambda tx: _append(tx, b"{}")) for _ in range(10)))
     await asyncio.sleep(0)
     await store.close()
@@ -183,6 +190,7 @@ async def test_closing_answers_what_was_asked_for_and_refuses_the_rest(tmp_path:
         await store.write(lambda tx: _append(tx, b"{}"))
 
 
+@pytest.mark.only("sqlite")
 async def test_the_files_are_for_their_owner_alone(store: SqliteStore, tmp_path: Path) -> None:
     await store.write(lambda tx: _append(tx, b"{}"))
     for name in ("chathooks.sqlite3", "chathooks.sqlite3-wal", "chathooks.sqlite3.lock"):

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chathooks.adapters.sqlite.store import SqliteStore
-from chathooks.adapters.sqlite.transaction import SqliteTransaction
 from chathooks.delivery.cycle import EngineLimits
 from chathooks.delivery.engine import STORE_RETRY_MS
 from chathooks.delivery.policy import RETRY_SCHEDULE_MS
@@ -24,6 +22,7 @@ from chathooks.kernel.clock import ManualClock
 from chathooks.kernel.errors import ChathooksError
 from support.rig import Rig
 from support.scripted_endpoint import Received, ScriptedEndpoint
+from support.stores import Store, rows
 
 ATTEMPTS_PER_RUN_MAX = 1 + len(RETRY_SCHEDULE_MS)
 """Attempts that count of a delivery or a replay of it (delivery contract §2)."""
@@ -102,19 +101,21 @@ class _Arrivals(list[Received]):
 class UnreliableStore:
     """The store as the engine sees it; `failures` of its next transactions do all their work and are undone."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self.failures = 0
         self.error: type[Exception] = sqlite3.OperationalError
         self.read = store.read
         self.subscribe = store.subscribe
 
-    async def write(self, command: Callable[[SqliteTransaction], Awaitable[Any]]) -> Any:
+    async def write(
+        self, command: Callable[[Any], Awaitable[Any]], *, patient: bool = False
+    ) -> Any:
         if self.failures == 0:
-            return await self._store.write(command)
+            return await self._store.write(command, patient=patient)
         self.failures -= 1
 
-        async def undone(tx: SqliteTransaction) -> None:
+        async def undone(tx: Any) -> None:
             await command(tx)
             raise self.error("this transaction fails")
 
@@ -292,10 +293,7 @@ class World:
         )
 
     async def _rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        async def query(tx: SqliteTransaction) -> list[tuple[Any, ...]]:
-            return tx._all(sql, parameters)
-
-        return await self.store.read(query)
+        return await rows(self.store, sql, *parameters)
 
     async def check(self) -> None:
         """Compare the store and the requests with the model. Everything must have ended."""

@@ -240,7 +240,7 @@ class Engine:
         feed_waits, self._feed_waits = self._feed_waits and not self._stopping, False
         self._woken.clear()
         try:
-            await self._store.write(lambda tx: self._transact(tx, cycle, feed_waits))
+            await self._store.write(lambda tx: self._transact(tx, cycle, feed_waits), patient=True)
         except Exception as error:
             # Nothing of the cycle was kept and memory is as it was, so it can be tried again.
             if isinstance(error, StoreUnavailable):

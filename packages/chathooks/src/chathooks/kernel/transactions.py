@@ -38,8 +38,13 @@ TxT_co = TypeVar("TxT_co", covariant=True)
 class Store(Protocol[TxT_co]):
     """A store whose transactions are of type `TxT_co`."""
 
-    async def write(self, command: Callable[[TxT_co], Awaitable[T]]) -> T:
+    async def write(self, command: Callable[[TxT_co], Awaitable[T]], *, patient: bool = False) -> T:
         """Run `command` in a transaction and answer once its changes are durable.
+
+        Args:
+            command: what is run, more than once where the database asks for it.
+            patient: where a commit's outcome is not known, since the connection was lost, wait until it is, however
+                long; others are told after a bounded wait that it is not known.
 
         Raises:
             ChathooksError: what the command raised; its changes are undone.

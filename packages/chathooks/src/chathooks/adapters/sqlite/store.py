@@ -246,8 +246,10 @@ class SqliteStore:
             log.warning("read failed", error=str(error))
             raise StoreUnavailable(_reason(error)) from error
 
-    async def write(self, command: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
-        """See `chathooks.kernel.transactions.Store.write`."""
+    async def write(
+        self, command: Callable[[SqliteTransaction], Awaitable[T]], *, patient: bool = False
+    ) -> T:
+        """See `chathooks.kernel.transactions.Store.write`; here an outcome is always known."""
         if self._closed:
             raise StoreUnavailable("the server is stopping")
         if len(self._waiting) >= COMMANDS_WAITING_MAX:

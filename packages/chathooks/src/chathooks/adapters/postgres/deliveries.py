@@ -1,0 +1,240 @@
+"""The engine's port on PostgreSQL."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from chathooks.adapters.postgres.connection import TransactionPart, columns
+from chathooks.adapters.postgres.statements import statements
+from chathooks.delivery.queue import (
+    Candidate,
+    EndedAttempt,
+    FeedEntry,
+    LaneRow,
+    NewDelivery,
+    ReplayFilter,
+    Settled,
+    Sweep,
+    WebhookRow,
+)
+from chathooks.delivery.records import LIVE_STATES, State
+
+_SQL = statements("deliveries.sql")
+_PLAINLY_DELIVERED = (int(State.DELIVERED), 0, None, None)
+_CLAIM_ONE = _SQL["claim_one"]
+_CLAIM_DUE = _SQL["claim_due"]
+_triggers = msgspec.json.Decoder(list[int])
+_withdrawn = msgspec.json.Decoder(dict[int, int])
+
+
+def _runs(numbers: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """(lane, number) pairs as (lane, first, last) of unbroken runs, most of which are long."""
+    runs: list[tuple[int, int, int]] = []
+    numbers.sort()
+    for lane, number in numbers:
+        if runs and runs[-1][0] == lane and runs[-1][2] == number - 1:
+            runs[-1] = (lane, runs[-1][1], number)
+        else:
+            runs.append((lane, number, number))
+    return runs
+
+
+class DeliveryPart(TransactionPart):
+    """See `chathooks.delivery.queue.DeliveryTransaction`."""
+
+    async def fanout_position(self) -> int:
+        return int((await self._one(_SQL["fanout_position"]))[0])
+
+    async def read_feed(self, after: int, limit: int) -> list[FeedEntry]:
+        return list(map(FeedEntry._make, await self._all(_SQL["read_feed"], (after, limit))))
+
+    async def save_fanout_position(self, position: int) -> None:
+        await self._run(_SQL["save_fanout_position"], (position,))
+
+    async def load_lanes(self) -> list[LaneRow]:
+        return [
+            LaneRow(
+                lane,
+                app,
+                bool(enabled),
+                bool(ordered),
+                frozenset(_triggers.decode(triggers)),
+                next_number,
+                cursor,
+                head,
+                _withdrawn.decode(withdrawn),
+            )
+            for (
+                lane,
+                app,
+                enabled,
+                ordered,
+                triggers,
+                next_number,
+                cursor,
+                head,
+                withdrawn,
+            ) in await self._all(_SQL["load_lanes"])
+        ]
+
+    async def save_lane(self, row: LaneRow) -> None:
+        await self._run(
+            _SQL["save_lane"],
+            (
+                row.lane,
+                row.app,
+                int(row.enabled),
+                int(row.ordered),
+                msgspec.json.encode(sorted(row.triggers)).decode(),
+                row.next_number,
+                row.cursor,
+                row.head,
+                msgspec.json.encode(row.withdrawn).decode(),
+            ),
+        )
+
+    async def insert_deliveries(self, rows: Sequence[NewDelivery]) -> None:
+        if rows:
+            await self._run(_SQL["insert_delivery"], columns(rows))
+
+    async def streams_busy(self, lane: int, streams: Sequence[int]) -> set[int]:
+        return {row[0] for row in await self._all(_SQL["stream_busy"], (lane, list(streams)))}
+
+    async def waiting_at_cursor(self, lane: int, cursor: int, limit: int) -> list[Candidate]:
+        rows = await self._all(_SQL["waiting_at_cursor"], (lane, cursor, limit))
+        return list(map(Candidate._make, rows))
+
+    async def waiting_due(
+        self, lane: int, now: int, limit: int, *, replays_only: bool
+    ) -> list[Candidate]:
+        rows = await self._all(_SQL["waiting_due"], (lane, now, int(replays_only), limit))
+        return list(map(Candidate._make, rows))
+
+    async def claim(self, claimed: Sequence[Candidate]) -> None:
+        due = [(item.lane, item.number) for item in claimed if item.due]
+        first = [(item.lane, item.number) for item in claimed if not item.due]
+        if due:
+            await self._run(_CLAIM_DUE, columns(due))
+        if first:
+            lane, low = first[0]
+            high = first[-1][1]
+            if high - low + 1 == len(first):
+                await self._run(_SQL["claim_range"], (lane, low, high))
+            else:
+                await self._run(_CLAIM_ONE, columns(first))
+
+    async def next_due(self, lane: int, *, replays_only: bool) -> int | None:
+        row = await self._one(_SQL["next_due"], (lane, int(replays_only)))
+        return None if row is None else int(row[0])
+
+    async def save_progress(self, rows: Sequence[tuple[int, int, int, int]]) -> None:
+        if rows:
+            await self._run(_SQL["save_progress"], columns(rows))
+
+    async def record_attempts(self, rows: Sequence[EndedAttempt]) -> None:
+        if rows:
+            await self._run(_SQL["record_attempt"], columns(rows))
+
+    async def settle(self, rows: Sequence[Settled]) -> None:
+        plain: list[tuple[int, int]] = []
+        other: list[Settled] = []
+        for row in rows:
+            if row[:4] == _PLAINLY_DELIVERED:
+                plain.append((row.lane, row.number))
+            else:
+                other.append(row)
+        if plain:
+            await self._run(_SQL["settle_delivered"], columns(_runs(plain)))
+        if other:
+            await self._run(_SQL["settle"], columns(other))
+
+    async def held_at_head(self, lane: int, stream: int) -> int | None:
+        row = await self._one(_SQL["held_at_head"], (lane, stream))
+        return row[0] if row is not None and row[1] == State.HELD else None
+
+    async def release(self, lane: int, number: int, due_at: int | None) -> None:
+        await self._run(_SQL["release"], (due_at, lane, number))
+
+    async def add_sweep(self, lane: int, trigger_number: int | None, below: int) -> Sweep:
+        return Sweep._make((await self._all(_SQL["add_sweep"], (lane, trigger_number, below)))[0])
+
+    async def load_sweeps(self) -> list[Sweep]:
+        return list(map(Sweep._make, await self._all(_SQL["load_sweeps"])))
+
+    async def sweep(self, sweep: Sweep, below: int) -> list[tuple[int, int | None, int]]:
+        return await self._all(
+            _SQL["sweep"], (sweep.lane, sweep.from_number, below, sweep.trigger_number)
+        )
+
+    async def swept(self, sweep: Sweep, below: int) -> None:
+        if below >= sweep.below_number:
+            await self._run(_SQL["drop_sweep"], (sweep.cancellation,))
+        else:
+            await self._run(_SQL["swept"], (below, sweep.cancellation))
+
+    async def replayable_one(self, lane: int, number: int) -> tuple[int, bool, int, bool] | None:
+        row = await self._one(_SQL["replayable_one"], (lane, number))
+        return None if row is None else (row[0], bool(row[1]), row[2], bool(row[3]))
+
+    async def replayable_window(
+        self, lane: int, start: int, stop: int, wanted: ReplayFilter
+    ) -> list[int]:
+        triggers = None if wanted.triggers is None else list(wanted.triggers)
+        bounds = (lane, start, stop, wanted.from_ms, wanted.to_ms, list(wanted.states), triggers)
+        return [number for (number,) in await self._all(_SQL["replayable_window"], bounds)]
+
+    async def make_replay(self, lane: int, numbers: Sequence[int], due_at: int) -> None:
+        await self._run(_SQL["replay"], (due_at, lane, list(numbers)))
+
+    async def numbers_of_lane(self, lane: int) -> tuple[int, int]:
+        low, high = await self._one(_SQL["numbers_of_lane"], (lane,))
+        return int(low), int(high)
+
+    async def interrupted(self) -> list[Candidate]:
+        found = list(map(Candidate._make, await self._all(_SQL["interrupted_first"])))
+        for lane, earliest, _ in await self._all(_SQL["lanes_due"]):
+            if earliest == 0:
+                found += map(Candidate._make, await self._all(_SQL["interrupted_due"], (lane,)))
+        return found
+
+    async def bring_forward(self, lane: int, latest: int) -> None:
+        await self._run(_SQL["bring_forward"], (latest, lane, latest))
+
+    async def lanes_due(self) -> list[tuple[int, int, int]]:
+        return await self._all(_SQL["lanes_due"])
+
+    async def lanes_held(self) -> list[tuple[int, int]]:
+        return await self._all(_SQL["lanes_held"])
+
+    async def lanes_pending(self) -> list[tuple[int, int]]:
+        return await self._all(_SQL["lanes_pending"])
+
+    async def webhook_config(self, lane: int) -> WebhookRow | None:
+        row = await self._one(_SQL["webhook_config"], (lane,))
+        return None if row is None else WebhookRow._make(row)
+
+    async def oldest_waiting(self, lane: int, cursor: int) -> int | None:
+        row = await self._one(_SQL["oldest_waiting"], (lane, cursor))
+        return None if row is None else int(row[0])
+
+    async def outbox_waiting(self, position: int) -> tuple[int, int | None]:
+        waiting, oldest = await self._one(_SQL["outbox_waiting"], (position,))
+        return max(0, waiting or 0), oldest
+
+    async def prune_deliveries(self, lane: int, before_ms: int, limit: int) -> int:
+        # Rows are in number order, which is the order of age: only the oldest are looked at.
+        numbers = [
+            number
+            for number, state, created_at in await self._all(_SQL["oldest_of_lane"], (lane, limit))
+            if created_at < before_ms and state not in LIVE_STATES
+        ]
+        await self._run(_SQL["prune_attempts"], (lane, numbers))
+        await self._run(_SQL["prune_delivery"], (lane, numbers))
+        return len(numbers)
+
+    async def prune_feed(self, before_ms: int, below: int, limit: int) -> int:
+        return await self._run(_SQL["prune_feed"], (before_ms, below, limit))
+
+    async def oldest_kept_position(self) -> int | None:
+        (lowest,) = await self._one(_SQL["oldest_in_lane"])
+        return None if lowest is None else int(lowest)

@@ -1,0 +1,196 @@
+-- fanout_position --
+SELECT position FROM fanout
+
+-- read_feed --
+SELECT position, app, trigger_number, stream, created_at, CASE trigger_number WHEN 0 THEN data END
+FROM feed WHERE position > ? ORDER BY position LIMIT ?
+
+-- save_fanout_position --
+UPDATE fanout SET position = ?
+
+-- load_lanes --
+SELECT lane, app, enabled, ordered, triggers, next_number, cursor, head, withdrawn FROM lanes
+
+-- save_lane --
+INSERT INTO lanes (lane, app, enabled, ordered, triggers, next_number, cursor, head, withdrawn)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (lane) DO UPDATE SET enabled = excluded.enabled, ordered = excluded.ordered,
+    triggers = excluded.triggers, withdrawn = excluded.withdrawn
+
+-- insert_delivery --
+INSERT INTO deliveries (lane, number, position, trigger_number, state, ordered_stream, created_at,
+    attempt, failures, replay)
+SELECT lane, number, position, trigger_number, state, ordered_stream, created_at, 0, 0, 0
+FROM unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[])
+    AS made (lane, number, position, trigger_number, state, ordered_stream, created_at)
+
+-- stream_busy --
+SELECT DISTINCT ordered_stream FROM deliveries WHERE lane = ? AND ordered_stream = ANY (?)
+
+-- waiting_at_cursor --
+SELECT d.lane, d.number, d.attempt, d.failures, d.replay, 0, d.trigger_number, d.ordered_stream,
+    d.created_at, f.event_id, f.sequence, f.data
+FROM deliveries d JOIN feed f ON f.position = d.position
+WHERE d.lane = ? AND d.number >= ? AND d.state = 0 AND d.due_at IS NULL
+ORDER BY d.number LIMIT ?
+
+-- waiting_due --
+SELECT d.lane, d.number, d.attempt, d.failures, d.replay, 1, d.trigger_number, d.ordered_stream,
+    d.created_at, f.event_id, f.sequence, f.data
+FROM deliveries d JOIN feed f ON f.position = d.position
+WHERE d.lane = ? AND d.due_at > 0 AND d.due_at <= ? AND d.replay >= ?
+ORDER BY d.due_at, d.number LIMIT ?
+
+-- claim_range --
+UPDATE deliveries SET state = 1, attempt = attempt + 1
+WHERE lane = ? AND number >= ? AND number <= ? AND state = 0 AND due_at IS NULL
+
+-- claim_one --
+UPDATE deliveries SET state = 1, attempt = attempt + 1
+FROM unnest(?::bigint[], ?::bigint[]) AS claimed (lane, number)
+WHERE deliveries.lane = claimed.lane AND deliveries.number = claimed.number
+
+-- claim_due --
+UPDATE deliveries SET state = 1, attempt = attempt + 1, due_at = 0
+FROM unnest(?::bigint[], ?::bigint[]) AS claimed (lane, number)
+WHERE deliveries.lane = claimed.lane AND deliveries.number = claimed.number
+
+-- next_due --
+SELECT due_at FROM deliveries
+WHERE lane = ? AND due_at > 0 AND replay >= ? ORDER BY due_at LIMIT 1
+
+-- save_progress --
+UPDATE lanes SET next_number = moved.next_number, cursor = moved.cursor, head = moved.head
+FROM unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[]) AS moved (next_number, cursor, head, lane)
+WHERE lanes.lane = moved.lane
+
+-- record_attempt --
+INSERT INTO attempts (lane, number, attempt, started_at, duration_us, status, failure, detail,
+    response_headers, response_body)
+SELECT * FROM unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[],
+    ?::text[], ?::text[], ?::bytea[], ?::bytea[])
+
+-- settle_delivered --
+UPDATE deliveries SET state = 3, failures = 0, due_at = NULL, ordered_stream = NULL
+FROM unnest(?::bigint[], ?::bigint[], ?::bigint[]) AS runs (lane, low, high)
+WHERE deliveries.lane = runs.lane AND deliveries.number BETWEEN runs.low AND runs.high
+
+-- settle --
+UPDATE deliveries SET state = settled.state, failures = settled.failures, due_at = settled.due_at,
+    ordered_stream = settled.ordered_stream
+FROM unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[])
+    AS settled (state, failures, due_at, ordered_stream, lane, number)
+WHERE deliveries.lane = settled.lane AND deliveries.number = settled.number
+
+-- held_at_head --
+SELECT number, state FROM deliveries
+WHERE lane = ? AND ordered_stream = ? ORDER BY number LIMIT 1
+
+-- release --
+UPDATE deliveries SET state = 0, due_at = ? WHERE lane = ? AND number = ? AND state = 7
+
+-- add_sweep --
+INSERT INTO cancellations (lane, trigger_number, below_number, from_number)
+VALUES (?1, ?2, ?3, least(
+    COALESCE((SELECT cursor FROM lanes WHERE lane = ?1), 1),
+    COALESCE((SELECT MIN(number) FROM deliveries
+        WHERE lane = ?1 AND due_at IS NOT NULL), ?3),
+    COALESCE((SELECT MIN(number) FROM deliveries
+        WHERE lane = ?1 AND ordered_stream IS NOT NULL), ?3)))
+RETURNING cancellation, lane, trigger_number, from_number, below_number
+
+-- load_sweeps --
+SELECT cancellation, lane, trigger_number, from_number, below_number
+FROM cancellations ORDER BY cancellation
+
+-- sweep --
+SELECT number, ordered_stream, failures FROM deliveries
+WHERE lane = ? AND number >= ? AND number < ? AND state IN (0, 2, 7) AND replay = 0
+    AND COALESCE(?, trigger_number) = trigger_number
+ORDER BY number
+
+-- swept --
+UPDATE cancellations SET from_number = ? WHERE cancellation = ?
+
+-- drop_sweep --
+DELETE FROM cancellations WHERE cancellation = ?
+
+-- interrupted_first --
+SELECT d.lane, d.number, d.attempt, d.failures, d.replay, 0, d.trigger_number, d.ordered_stream,
+    d.created_at, '', NULL, ''::bytea
+FROM lanes l JOIN deliveries d ON d.lane = l.lane AND d.number >= l.head AND d.number < l.cursor
+WHERE l.head < l.cursor AND d.state = 1 AND d.due_at IS NULL
+
+-- interrupted_due --
+SELECT d.lane, d.number, d.attempt, d.failures, d.replay, 1, d.trigger_number, d.ordered_stream,
+    d.created_at, '', NULL, ''::bytea
+FROM deliveries d WHERE d.lane = ? AND d.due_at = 0
+
+-- bring_forward --
+UPDATE deliveries SET due_at = ? WHERE lane = ? AND due_at > ?
+
+-- lanes_due --
+SELECT lane, MIN(due_at), count(*) FILTER (WHERE replay = 0) FROM deliveries
+WHERE due_at IS NOT NULL GROUP BY lane
+
+-- lanes_held --
+SELECT l.lane, COUNT(*) FROM lanes l JOIN deliveries d
+    ON d.lane = l.lane AND d.ordered_stream IS NOT NULL
+WHERE d.number < l.cursor AND d.state = 7 GROUP BY l.lane
+
+-- lanes_pending --
+SELECT l.lane, COUNT(*) FROM lanes l JOIN deliveries d ON d.lane = l.lane AND d.number >= l.cursor
+WHERE l.cursor < l.next_number AND d.state IN (0, 7) GROUP BY l.lane
+
+-- webhook_config --
+SELECT w.lane, w.app, a.id, a.region, w.id, w.url, w.use_basic_auth, w.username, w.password_sealed,
+    w.enabled, w.deleted_at IS NOT NULL, w.retry_on_failure, w.ordered, w.max_concurrency,
+    w.secret_sealed, w.previous_secret_sealed, w.previous_expires_at
+FROM webhooks w JOIN apps a ON a.app = w.app WHERE w.lane = ?
+
+-- oldest_waiting --
+SELECT created_at FROM deliveries
+WHERE lane = ? AND number >= ? AND state IN (0, 7) ORDER BY number LIMIT 1
+
+-- outbox_waiting --
+SELECT (SELECT MAX(position) FROM feed) - ?1,
+    (SELECT created_at FROM feed WHERE position > ?1 ORDER BY position LIMIT 1)
+
+-- oldest_of_lane --
+SELECT number, state, created_at FROM deliveries WHERE lane = ? ORDER BY number LIMIT ?
+
+-- prune_attempts --
+DELETE FROM attempts WHERE lane = ? AND number = ANY (?)
+
+-- prune_delivery --
+DELETE FROM deliveries WHERE lane = ? AND number = ANY (?)
+
+-- prune_feed --
+DELETE FROM feed WHERE position IN (
+    SELECT position FROM feed WHERE position < ?2 AND position < COALESCE((
+        SELECT position FROM (SELECT position, created_at FROM feed ORDER BY position LIMIT ?3) AS oldest
+        WHERE created_at >= ?1 ORDER BY position LIMIT 1), ?2)
+    ORDER BY position LIMIT ?3)
+
+-- oldest_in_lane --
+SELECT min(oldest.position) FROM lanes CROSS JOIN LATERAL (
+    SELECT position FROM deliveries WHERE deliveries.lane = lanes.lane ORDER BY number LIMIT 1
+) AS oldest
+
+-- replayable_one --
+SELECT w.app, w.deleted_at IS NOT NULL, d.state,
+    EXISTS (SELECT 1 FROM feed f WHERE f.position = d.position)
+FROM deliveries d JOIN webhooks w ON w.lane = d.lane WHERE d.lane = ? AND d.number = ?
+
+-- replayable_window --
+SELECT d.number FROM deliveries d JOIN feed f ON f.position = d.position
+WHERE d.lane = ?1 AND d.number >= ?2 AND d.number < ?3 AND d.created_at >= ?4 AND d.created_at < ?5
+    AND d.state = ANY (?6)
+    AND (?7::bigint[] IS NULL OR d.trigger_number = ANY (?7::bigint[]))
+ORDER BY d.number
+
+-- replay --
+UPDATE deliveries SET state = 2, failures = 0, replay = 1, due_at = ? WHERE lane = ? AND number = ANY (?)
+
+-- numbers_of_lane --
+SELECT COALESCE(MIN(number), 0), COALESCE(MAX(number), 0) FROM deliveries WHERE lane = ?

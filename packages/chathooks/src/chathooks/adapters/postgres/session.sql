@@ -1,0 +1,33 @@
+-- prepare_session --
+SELECT set_config('statement_timeout', ?, false), set_config('lock_timeout', ?, false),
+    set_config('idle_in_transaction_session_timeout', ?, false), set_config('tcp_keepalives_idle', '10', false),
+    set_config('tcp_keepalives_interval', '3', false), set_config('tcp_keepalives_count', '3', false),
+    set_config('jit', 'off', false), set_config('client_min_messages', 'warning', false),
+    set_config('synchronous_commit',
+        CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
+            ELSE current_setting('synchronous_commit') END, false)
+
+-- facts --
+SELECT current_setting('server_version_num')::integer, current_setting('server_encoding'),
+    current_setting('fsync'), pg_is_in_recovery()
+
+-- read_begin --
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
+
+-- begin --
+BEGIN; SAVEPOINT command
+
+-- next_savepoint --
+RELEASE SAVEPOINT command; SAVEPOINT command
+
+-- undo_command --
+ROLLBACK TO SAVEPOINT command
+
+-- commit --
+COMMIT
+
+-- rollback --
+ROLLBACK
+
+-- enabled_endpoints --
+SELECT id, url FROM webhooks WHERE deleted_at IS NULL AND enabled = 1 ORDER BY lane LIMIT ?

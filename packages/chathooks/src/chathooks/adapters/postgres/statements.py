@@ -1,0 +1,65 @@
+"""SQL lives in .sql files beside this module; each statement is named by a line `-- name --`.
+
+Placeholders are written as `?` or `?1` and numbered here as PostgreSQL wants them; a statement with a part to be
+filled in (`{where}`) is numbered once it is complete.
+"""
+
+import re
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+
+COMPLETED_STATEMENTS_KEPT = 512
+
+_NAME_LINE = re.compile(r"^-- ([a-z0-9_]+) --$", re.MULTILINE)
+_PLACEHOLDER = re.compile(r"\?(\d*)")
+_COMPATIBLE_LINE = re.compile(r"^-- compatible with (\d+)$", re.MULTILINE)
+
+
+class Migration(NamedTuple):
+    """One step of the schema."""
+
+    number: int
+    name: str
+    script: str
+    compatible: int
+    """Programs that know this migration or a later one may use a store that has this step."""
+
+
+@lru_cache(COMPLETED_STATEMENTS_KEPT)
+def numbered(sql: str) -> str:
+    """The statement with `$1`, `$2`, … for its placeholders."""
+    count = 0
+
+    def number(found: re.Match[str]) -> str:
+        nonlocal count
+        count += 1
+        return f"${found[1] or count}"
+
+    return _PLACEHOLDER.sub(number, sql)
+
+
+@cache
+def statements(file: str) -> dict[str, str]:
+    """The named statements of one .sql file of this package, e.g. `statements("feed.sql")`."""
+    text = files(__package__).joinpath(file).read_text("utf-8")
+    parts = _NAME_LINE.split(text)
+    found = {}
+    for name, sql in zip(parts[1::2], parts[2::2], strict=True):
+        whole = sql.strip().rstrip(";")
+        is_part = "{" in whole or name.startswith(("where_", "of_", "from_", "to_", "window"))
+        found[name] = whole if is_part else numbered(whole)
+    return found
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """All migrations, in order; a file may say `-- compatible with N`, else it is compatible with itself alone."""
+    found = []
+    for entry in files(__package__).joinpath("migrations").iterdir():
+        if entry.name.endswith(".sql"):
+            number, _, name = entry.name.removesuffix(".sql").partition("_")
+            script = entry.read_text("utf-8")
+            said = _COMPATIBLE_LINE.search(script)
+            found.append(Migration(int(number), name, script, int(said[1] if said else number)))
+    return tuple(sorted(found))

@@ -1,0 +1,127 @@
+"""The stores that tests run on: SQLite in a folder, PostgreSQL in a database of its own.
+
+A test names its store by a path; on PostgreSQL each path stands for a database, so that opening the path again opens
+the same store. Which of the two is meant is `current`, set by the fixture `backend` of the root conftest.
+"""
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from chathooks.adapters.postgres.connecting import Database
+from chathooks.adapters.postgres.store import PostgresStore
+from chathooks.adapters.sqlite.store import SqliteStore
+from support.postgres import Databases
+
+Store = Any
+"""A SqliteStore or a PostgresStore; tests call both alike."""
+
+SECRET_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+_STRING = re.compile(r"('(?:[^']|'')*')")
+
+
+class Sqlite:
+    """SQLite."""
+
+    name = "sqlite"
+
+    async def open(self, path: Path) -> Store:
+        return await SqliteStore.open(path)
+
+    def run(self, path: Path, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Run a statement behind the store's back; answers its rows."""
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            return connection.execute(statement, parameters).fetchall()
+        finally:
+            connection.close()
+
+    def settings(self, path: Path) -> dict[str, str]:
+        """What a server is told besides its data directory."""
+        del path
+        return {}
+
+
+class Postgres:
+    """PostgreSQL."""
+
+    name = "postgres"
+
+    def __init__(self, databases: Databases) -> None:
+        self.databases = databases
+        self._urls: dict[Path, str] = {}
+        self._looks: dict[Path, psycopg.Connection[Any]] = {}
+
+    def url(self, path: Path) -> str:
+        if path not in self._urls:
+            self._urls[path] = self.databases.copy()
+        return self._urls[path]
+
+    async def open(self, path: Path) -> Store:
+        return await PostgresStore.open(Database(url=self.url(path)))
+
+    def run(self, path: Path, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        if path not in self._looks:
+            self._looks[path] = psycopg.connect(self.url(path), autocommit=True)
+        cursor = self._looks[path].execute(translated(statement), parameters)
+        return cursor.fetchall() if cursor.description else []
+
+    def settings(self, path: Path) -> dict[str, str]:
+        return {
+            "CHATHOOKS_DATABASE_URL": self.url(path),
+            "CHATHOOKS_SECRET_KEY": SECRET_KEY,
+        }
+
+    def forget(self, below: Path | None = None) -> None:
+        """Take back the databases of paths below a folder; of all where None."""
+        for path in list(self._urls):
+            if below is None or below in path.parents:
+                if path in self._looks:
+                    self._looks.pop(path).close()
+                self.databases.recycle(self._urls.pop(path))
+
+
+def translated(statement: str) -> str:
+    """A test's statement in the words of PostgreSQL, with psycopg's placeholders."""
+    parts = _STRING.split(statement)
+    for place in range(0, len(parts), 2):
+        text = re.sub(r'(?<!")\buser\b(?!")', '"user"', parts[place])
+        text = re.sub(r"\?\d*", "%s", text.replace("%", "%%"))
+        parts[place] = re.sub(r"(?<![:\w]):(\w+)", r"%(\1)s", text)
+    for place in range(1, len(parts), 2):
+        parts[place] = parts[place].replace("%", "%%")
+    return "".join(parts)
+
+
+Backend = Sqlite | Postgres
+current: Backend = Sqlite()
+
+
+async def open_store(path: Path) -> Store:
+    """The store at a path, on the backend of this test."""
+    return await current.open(path)
+
+
+async def rows(store: Store, statement: str, *parameters: Any) -> list[Any]:
+    """What a statement answers within the store's own reading transaction."""
+
+    async def query(tx: Any) -> list[Any]:
+        return await execute(tx, statement, *parameters)
+
+    return list(await store.read(query))
+
+
+async def execute(tx: Any, statement: str, *parameters: Any) -> list[Any]:
+    """Run a statement in a transaction of the store, SQLite's or PostgreSQL's."""
+    if hasattr(tx, "_connection"):
+        return list(tx._connection.execute(statement, parameters).fetchall())
+    numbered = re.sub(r"(?<!\")\buser\b(?!\")", '"user"', statement)
+    places = iter(range(1, 100))
+    numbered = re.sub(r"\?", lambda _: f"${next(places)}", numbered)
+    await tx._run(numbered, parameters)
+    return list(await tx._cursor.fetchall()) if tx._cursor.description else []
