@@ -14,7 +14,9 @@ import psycopg
 
 from chathooks.adapters.postgres.connecting import Database
 from chathooks.adapters.postgres.store import PostgresStore
+from chathooks.adapters.postgres.transaction import PostgresTransaction
 from chathooks.adapters.sqlite.store import SqliteStore
+from chathooks.adapters.sqlite.transaction import SqliteTransaction
 from support.postgres import Databases
 
 Store = Any
@@ -29,6 +31,7 @@ class Sqlite:
     """SQLite."""
 
     name = "sqlite"
+    transaction: Any = SqliteTransaction
 
     async def open(self, path: Path) -> Store:
         return await SqliteStore.open(path)
@@ -41,6 +44,11 @@ class Sqlite:
         finally:
             connection.close()
 
+    def holds(self, path: Path, text: str) -> bool:
+        """Whether a text stands anywhere in what is stored."""
+        files = path.parent.glob(f"{path.name}*")
+        return any(text.encode() in file.read_bytes() for file in files)
+
     def settings(self, path: Path) -> dict[str, str]:
         """What a server is told besides its data directory."""
         del path
@@ -51,6 +59,7 @@ class Postgres:
     """PostgreSQL."""
 
     name = "postgres"
+    transaction: Any = PostgresTransaction
 
     def __init__(self, databases: Databases) -> None:
         self.databases = databases
@@ -70,6 +79,14 @@ class Postgres:
             self._looks[path] = psycopg.connect(self.url(path), autocommit=True)
         cursor = self._looks[path].execute(translated(statement), parameters)
         return cursor.fetchall() if cursor.description else []
+
+    def holds(self, path: Path, text: str) -> bool:
+        tables = self.run(path, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        found = [
+            self.run(path, f"SELECT 1 FROM {name} AS t WHERE strpos(t::text, ?) > 0", (text,))
+            for (name,) in tables
+        ]
+        return any(found)
 
     def settings(self, path: Path) -> dict[str, str]:
         return {

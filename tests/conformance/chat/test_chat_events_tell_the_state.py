@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from chathooks.adapters.sqlite.transaction import SqliteTransaction
 from chathooks.chat.reactions import ReactionWindow
 from chathooks.chat.requests import (
     GroupChange,
@@ -22,6 +21,7 @@ from chathooks.chat.requests import (
 from chathooks.chat.views import APP_SYSTEM
 from chathooks.kernel.errors import ChathooksError
 from chathooks_events.catalog import TRIGGERS
+from support import stores
 from support.chat import Chat, Event, plain
 
 pytestmark = pytest.mark.anyio
@@ -459,14 +459,15 @@ async def test_a_rollback_leaves_neither_rows_nor_events(
     await chat.bans.ban(chat.app, "g", "dave")
     await chat.blocks.block(chat.app, "carol", ["dave"])
     before = [chat.sql(statement) for statement in STATE]
-    append = SqliteTransaction.append_to_feed
+    transaction = stores.current.transaction
+    append = transaction.append_to_feed
 
-    async def fail_after_appending(self: SqliteTransaction, *entry: Any) -> int:
+    async def fail_after_appending(self: Any, *entry: Any) -> int:
         await append(self, *entry)
         raise ChathooksError("ERR_OPERATION_FAILED", "The command was made to fail at its end.")
 
     with monkeypatch.context() as broken:
-        broken.setattr(SqliteTransaction, "append_to_feed", fail_after_appending)
+        broken.setattr(transaction, "append_to_feed", fail_after_appending)
         with pytest.raises(ChathooksError, match="ERR_OPERATION_FAILED"):
             await command(chat)
     assert [chat.sql(statement) for statement in STATE] == before

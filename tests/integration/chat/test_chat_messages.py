@@ -325,6 +325,7 @@ async def test_apps_do_not_see_each_others_messages(chat: Chat) -> None:
         "receiver_user = 1",
     ],
 )
+@pytest.mark.only("sqlite")
 async def test_every_list_of_messages_runs_along_an_index(chat: Chat, place: str) -> None:
     statement = (
         f"EXPLAIN QUERY PLAN SELECT * FROM messages WHERE {place} "

@@ -10,6 +10,10 @@ import structlog
 
 from chathooks import __version__
 from chathooks.adapters.notify.apprise_notifier import AppriseNotifier
+from chathooks.adapters.postgres.connecting import Database
+from chathooks.adapters.postgres.migrating import PostgresSchema
+from chathooks.adapters.postgres.store import PostgresStore
+from chathooks.adapters.sqlite.migrating import SqliteSchema
 from chathooks.adapters.sqlite.statements import migrations
 from chathooks.adapters.sqlite.store import COMPATIBLE_FROM, SqliteStore
 from chathooks.api.build import build_api
@@ -54,6 +58,7 @@ from chathooks.kernel.ids import EventIds, RandomBytes, system_random
 STORE_FILE = "chathooks.sqlite3"
 SCHEMA_COMPATIBLE_FROM = COMPATIBLE_FROM
 """Name of the store's fact that says which programs can work on it."""
+AnyStore = SqliteStore | PostgresStore
 FILES_SPARE = 1_000
 """File descriptors left for the API, the store and logs beside the attempts in flight."""
 DRAIN_S = 2.0
@@ -69,7 +74,7 @@ class Runtime:
     """A server put together; `start` it, later `stop` it."""
 
     settings: Settings
-    store: SqliteStore
+    store: AnyStore
     clock: Clock
     resolver: Resolver
     client: EgressClient
@@ -149,14 +154,12 @@ async def _every(clock: Clock, seconds: int, work: Callable[[], Awaitable[object
 
 def _refuse_what_is_not_served(settings: Settings) -> None:
     wrong = {}
-    if settings.database_url is not None:
-        wrong["CHATHOOKS_DATABASE_URL"] = "this version keeps its data in SQLite only"
     if settings.nats_url is not None:
         wrong["CHATHOOKS_NATS_URL"] = "this version queues deliveries in its database only"
     if settings.media_url is not None:
         wrong["CHATHOOKS_MEDIA_URL"] = "this version serves no media"
     if settings.role != "all":
-        wrong["CHATHOOKS_ROLE"] = "on SQLite one process does everything: use all"
+        wrong["CHATHOOKS_ROLE"] = "in this version one process does everything: use all"
     if wrong:
         raise StartRefused(
             "ERR_SETTINGS",
@@ -201,6 +204,43 @@ def newest_schema() -> int:
     return migrations()[-1].number
 
 
+def database(settings: Settings) -> Database | None:
+    """The PostgreSQL database of the settings; None where the store is SQLite's."""
+    if settings.database_url is None:
+        return None
+    return Database(
+        url=settings.database_url,
+        ca_file=settings.database_ca_file,
+        read_connections_max=settings.database_connections,
+        connect_timeout_s=settings.database_connect_timeout,
+        statement_timeout_s=settings.database_statement_timeout,
+    )
+
+
+async def open_store(settings: Settings) -> AnyStore:
+    """The store that the settings name. Raises StartRefused."""
+    shared = database(settings)
+    if shared is None:
+        return await SqliteStore.open(settings.data_dir / STORE_FILE)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StartRefused(
+            "ERR_DATA_DIR",
+            f"{settings.data_dir} cannot be used ({error.strerror}). Choose a folder that this "
+            "user may write to with CHATHOOKS_DATA_DIR or --data-dir.",
+        ) from None
+    return await PostgresStore.open(shared)
+
+
+def schema(settings: Settings) -> SqliteSchema | PostgresSchema:
+    """The schema of the store that the settings name: where it stands, and its migrations."""
+    shared = database(settings)
+    if shared is None:
+        return SqliteSchema(settings.data_dir / STORE_FILE)
+    return PostgresSchema(shared)
+
+
 async def build(settings: Settings, *, random: RandomBytes = system_random) -> Runtime:
     """Open the store and put the server together.
 
@@ -210,7 +250,11 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
     _refuse_what_is_not_served(settings)
     notifier = await _notifier(settings)
     connections_max = _allow_files()
-    store = await SqliteStore.open(settings.data_dir / STORE_FILE)
+    if settings.database_url is not None:
+        secret_box(
+            settings, random
+        )  # a missing key is told before the database is asked for anything
+    store = await open_store(settings)
     try:
         box = secret_box(settings, random)
         await prove_key(store, box)
@@ -273,7 +317,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
 
 
 async def _first_app(
-    settings: Settings, store: SqliteStore, clock: Clock, random: RandomBytes
+    settings: Settings, store: AnyStore, clock: Clock, random: RandomBytes
 ) -> Credentials | None:
     """Make the app of an empty store; a later start leaves keys and their file alone."""
     if await store.read(lambda tx: tx.has_apps()):
@@ -295,7 +339,7 @@ def _rate_limits(settings: Settings, clock: Clock) -> RateLimits:
 
 def _supervision(
     settings: Settings,
-    store: SqliteStore,
+    store: AnyStore,
     clock: Clock,
     engine: Engine,
     notifier: AppriseNotifier | None,

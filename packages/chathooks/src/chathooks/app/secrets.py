@@ -49,6 +49,14 @@ def write_private(path: Path, text: str) -> None:
 def secret_box(settings: Settings, random: RandomBytes) -> SecretBox:
     """The box that seals secrets at rest, with the given key or the one kept in the data directory."""
     text = settings.secret_key
+    if text is None and settings.database_url is not None:
+        # Machines that share a store share its key: one that made a key of its own would lock the others out.
+        raise StartRefused(
+            "ERR_SECRET_KEY",
+            "With CHATHOOKS_DATABASE_URL a CHATHOOKS_SECRET_KEY must be given, the same on every machine. Make one: "
+            'python3 -c "import secrets,base64; '
+            'print(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())"',
+        )
     if text is None:
         path = settings.data_dir / SECRET_KEY_FILE
         if not path.exists():

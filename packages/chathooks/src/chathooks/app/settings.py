@@ -122,6 +122,13 @@ def _app_id(value: str) -> str:
     return lowered
 
 
+def _database_url(value: str) -> str:
+    text = _text(value)
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise _Invalid("is not an address such as postgresql://user:password@host/database")
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting: its field name, how its text is read, its default and what it means."""
@@ -173,7 +180,31 @@ SETTINGS: tuple[Setting, ...] = (
         (10.0, 30.0),
         "Seconds before the second, third, … attempt, comma-separated.",
     ),
-    Setting("database_url", _text, None, "Store; SQLite in the data directory where not given."),
+    Setting(
+        "database_url",
+        _database_url,
+        None,
+        "Store: postgresql://…; SQLite in the data directory where not given.",
+    ),
+    Setting(
+        "database_ca_file",
+        _path,
+        None,
+        "CA certificates (PEM) that the database's is verified with.",
+    ),
+    Setting(
+        "database_connections",
+        _integer(1, 100),
+        8,
+        "Connections for reading that a process keeps to PostgreSQL, besides the one that writes.",
+    ),
+    Setting("database_connect_timeout", _integer(1, 60), 5, "Seconds that a connection may take."),
+    Setting(
+        "database_statement_timeout",
+        _seconds(1, 600),
+        15.0,
+        "Seconds after which PostgreSQL ends a statement.",
+    ),
     Setting("nats_url", _text, None, "Queue between machines; the database where not given."),
     Setting(
         "media_url", _text, None, "Object store for media; the data directory where not given."
@@ -256,6 +287,10 @@ class Settings:
     request_timeout: float = 2.0
     retry_schedule: tuple[float, ...] = (10.0, 30.0)
     database_url: str | None = field(default=None, repr=False)
+    database_ca_file: Path | None = None
+    database_connections: int = 8
+    database_connect_timeout: int = 5
+    database_statement_timeout: float = 15.0
     nats_url: str | None = field(default=None, repr=False)
     media_url: str | None = None
     public_url: str | None = None

@@ -13,6 +13,7 @@ from chathooks.cli.delivery_commands import DELIVERY_GROUPS
 from chathooks.cli.demo import demo
 from chathooks.cli.doctor import doctor
 from chathooks.cli.failures import explained
+from chathooks.cli.migrate import migrate
 from chathooks.cli.serve import serve
 from chathooks.cli.webhook_commands import TRIGGER, WEBHOOK_GROUPS
 
@@ -35,6 +36,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 app.command()(serve)
 app.command()(demo)
 app.command()(doctor)
+app.add_typer(migrate, name="migrate")
 add(app, [TRIGGER])
 for _name, _summary, _commands in (*APP_GROUPS, *CHAT_GROUPS, *WEBHOOK_GROUPS, *DELIVERY_GROUPS):
     group(app, _name, _summary, _commands)

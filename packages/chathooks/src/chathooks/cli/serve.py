@@ -112,7 +112,8 @@ def serve(
         Path | None, typer.Option(help="Settings file; chathooks.toml here by default.")
     ] = None,
 ) -> None:
-    """Start the server: REST API, outbox and delivery engine, on SQLite.
+    """Start the server: REST API, outbox and delivery engine, on SQLite or on the PostgreSQL that
+    CHATHOOKS_DATABASE_URL names.
 
     Every setting is also a CHATHOOKS_* variable and a line of chathooks.toml.
 

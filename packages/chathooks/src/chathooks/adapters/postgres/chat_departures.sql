@@ -19,7 +19,7 @@ DELETE FROM user_tags
 WHERE "user" = ? AND app = ? AND tag IN (SELECT value FROM json_array_elements_text(?::json))
 
 -- erase_user --
-UPDATE users SET uid = 'deleted~' || "user", name = 'Deleted "user"', name_folded = '', avatar = NULL,
+UPDATE users SET uid = 'deleted~' || "user", name = 'Deleted user', name_folded = '', avatar = NULL,
     link = NULL, role = 'default', status_message = NULL, metadata = NULL, private_metadata = NULL,
     tags = NULL, built_in = ?
 WHERE "user" = ?

@@ -68,7 +68,7 @@ WHERE lanes.lane = moved.lane
 INSERT INTO attempts (lane, number, attempt, started_at, duration_us, status, failure, detail,
     response_headers, response_body)
 SELECT * FROM unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[],
-    ?::text[], ?::text[], ?::bytea[], ?::bytea[])
+    ?::text[], ?::bytea[], ?::bytea[], ?::bytea[])
 
 -- settle_delivered --
 UPDATE deliveries SET state = 3, failures = 0, due_at = NULL, ordered_stream = NULL
