@@ -30,7 +30,6 @@ ON_BOTH = (
     "tests/integration/api/test_webhook_changes.py",
     "tests/guarantees/test_attempts.py",
     "tests/guarantees/test_crash.py",
-    "tests/guarantees/test_engine_fault.py",
     "tests/guarantees/test_engine_model.py",
     "tests/guarantees/test_feed_order.py",
     "tests/guarantees/test_promises_attempts.py",

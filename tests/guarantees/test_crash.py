@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from support import stores
 from support.crash.campaign import SETTINGS, Account, Campaign
 from support.crash.process import served
 
 pytestmark = pytest.mark.anyio
 
 SEED = int(os.environ.get("CHATHOOKS_SEED", "20261123"))
-ROUNDS = 20
+ROUNDS = {"sqlite": 20, "postgres": 8}
 ROUNDS_TORTURE = 200
 TORTURE = os.environ.get("CHATHOOKS_TORTURE") == "1"
 
@@ -42,9 +43,9 @@ def judge(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 async def test_a_server_killed_at_random_instants_loses_no_answered_message(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], backend: stores.Backend
 ) -> None:
-    judge(await campaign(tmp_path, ROUNDS), capsys)
+    judge(await campaign(tmp_path, ROUNDS[backend.name]), capsys)
 
 
 @pytest.mark.torture

@@ -8,7 +8,6 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from chathooks.adapters.sqlite.store import SqliteStore
 from chathooks.api.deliveries_routes import StateName
 from chathooks.delivery.cycle import EngineLimits
 from chathooks.delivery.engine import STORE_RETRY_MS
@@ -103,12 +102,12 @@ async def test_while_the_store_cannot_record_nothing_more_is_sent_and_then_it_is
 
         refused = asyncio.Event()
 
-        async def refuse(_store: SqliteStore, _command: object) -> None:
+        async def refuse(_store: object, _command: object, *, patient: bool = False) -> None:
             refused.set()
             raise StoreUnavailable("the disk is full")
 
         with monkeypatch.context() as patch:
-            patch.setattr(SqliteStore, "write", refuse)
+            patch.setattr(type(rig.store), "write", refuse)
             endpoint.release()
             await asyncio.wait_for(refused.wait(), 5)
             assert await rig.states(lane) == {1: "in_flight"}

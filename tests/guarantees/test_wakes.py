@@ -27,9 +27,11 @@ async def test_a_replay_in_the_batch_of_a_cycle_that_looked_before_it_is_made_at
         write = rig.store.write
         beside: list[asyncio.Task[None]] = []
 
-        async def write_with_a_replay_behind_it(command: Callable[[Any], Awaitable[Any]]) -> Any:
+        async def write_with_a_replay_behind_it(
+            command: Callable[[Any], Awaitable[Any]], **how: Any
+        ) -> Any:
             monkeypatch.setattr(rig.store, "write", write)
-            cycle = asyncio.create_task(write(command))
+            cycle = asyncio.create_task(write(command, **how))
             beside.append(asyncio.create_task(rig.replay.one(1, lane, 1)))
             return await cycle
 
@@ -42,6 +44,7 @@ async def test_a_replay_in_the_batch_of_a_cycle_that_looked_before_it_is_made_at
         assert await rig.states(lane) == {1: "delivered", 2: "delivered"}
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize(
     "name", ["interrupted_first", "waiting_at_cursor", "waiting_due", "next_due"]
 )

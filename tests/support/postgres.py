@@ -13,9 +13,10 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
-from psycopg import conninfo, sql
+from psycopg import sql
 
 URL_VARIABLE = "CHATHOOKS_TEST_DATABASE_URL"
 START_S_MAX = 60.0
@@ -169,7 +170,7 @@ class Databases:
         self._free: list[str] = []
 
     def url(self, name: str) -> str:
-        return conninfo.make_conninfo(self._url, dbname=name)
+        return urlsplit(self._url)._replace(path=f"/{name}").geturl()
 
     def _run(self, statement: str, *names: str) -> None:
         with psycopg.connect(self._url, autocommit=True) as connection:

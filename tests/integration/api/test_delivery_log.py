@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from chathooks.adapters.sqlite.transaction import SqliteTransaction
 from chathooks.delivery import log as delivery_log
 from chathooks.delivery.queue import EndedAttempt, LaneRow, NewDelivery, Settled
 from chathooks.delivery.records import AttemptDetail, State
@@ -15,6 +14,7 @@ from chathooks.events.streams import conversation
 from chathooks.kernel.clock import ManualClock
 from chathooks_events.catalog import TRIGGERS
 from support.server import Server, serving
+from support.stores import execute
 
 pytestmark = pytest.mark.anyio
 
@@ -38,13 +38,13 @@ async def deliveries(
 ) -> None:
     """Deliveries as fan-out makes them, one second apart."""
 
-    async def command(tx: SqliteTransaction) -> None:
+    async def command(tx: Any) -> None:
         rows = []
         for number in numbers:
             await server.outbox.append(
                 tx, app=1, trigger=trigger, data=b"{}", stream=conversation("a", "b")
             )
-            (position,) = tx._one("SELECT max(position) FROM feed")
+            ((position,),) = await execute(tx, "SELECT max(position) FROM feed")
             rows.append(
                 NewDelivery(
                     lane,
@@ -75,7 +75,7 @@ async def attempt(server: Server, number: int, attempt: int, **fields: Any) -> N
         fields.get("body", b""),
     )
 
-    async def command(tx: SqliteTransaction) -> None:
+    async def command(tx: Any) -> None:
         await tx.record_attempts([row])
 
     await server.store.write(command)
@@ -145,7 +145,7 @@ async def test_the_next_attempt_is_told_in_wall_time(tmp_path: Path) -> None:
         await deliveries(server, [1], state=State.RETRYING)
         clock.step_wall(3_600_000)
 
-        async def wait(tx: SqliteTransaction) -> None:
+        async def wait(tx: Any) -> None:
             due = clock.steady_ms() + 10_000
             await tx.settle([Settled(int(State.RETRYING), 1, due, None, LANE, 1)])
 
@@ -339,9 +339,9 @@ async def test_a_delivery_of_another_app_is_not_found(tmp_path: Path) -> None:
         await webhook(server)
         await deliveries(server, [1])
 
-        async def give_away(tx: SqliteTransaction) -> None:
+        async def give_away(tx: Any) -> None:
             other = await tx.insert_app("other", "Other", "us", 0)
-            tx._run("UPDATE webhooks SET app = ?", (other.key,))
+            await execute(tx, "UPDATE webhooks SET app = ?", other.key)
 
         await server.store.write(give_away)
         answer = await server.call("GET", "/deliveries/dlv_1_1")

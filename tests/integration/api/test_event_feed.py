@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from chathooks.adapters.sqlite.transaction import SqliteTransaction
 from chathooks.api.events_routes import EventRoutes
 from chathooks.delivery.retention import DAY_MS, Retention
 from chathooks.events import feed
@@ -37,7 +36,7 @@ async def append(
     app: int = 1,
     data: bytes = b'{"a":1}',
 ) -> list[str]:
-    async def command(tx: SqliteTransaction) -> list[str]:
+    async def command(tx: Any) -> list[str]:
         return [
             await server.outbox.append(
                 tx, app=app, trigger=trigger, data=data, stream=conversation("a", "b")
@@ -71,7 +70,7 @@ def ids(page: Response) -> list[str]:
 async def fanned_out(server: Server) -> None:
     """What the engine would have done: without it nothing may be pruned."""
 
-    async def command(tx: SqliteTransaction) -> None:
+    async def command(tx: Any) -> None:
         await tx.save_fanout_position((await tx.feed_bounds())[1])
 
     await server.store.write(command)

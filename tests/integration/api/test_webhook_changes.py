@@ -7,14 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from chathooks.adapters.sqlite.transaction import SqliteTransaction
 from chathooks.delivery.payload import password_context, secret_context
 from chathooks.delivery.queue import WebhookRow
 from chathooks.delivery.records import WebhookChange
 from chathooks.events.outbox import WEBHOOK_CHANGE
 from chathooks.kernel.transactions import Topic
 from chathooks_events.catalog import TRIGGERS
+from support import stores
 from support.server import Server, serving
+from support.stores import rows
 
 pytestmark = pytest.mark.anyio
 
@@ -24,17 +25,16 @@ BLOCKED = TRIGGERS["user_blocked"].number
 
 
 async def changes(server: Server) -> list[WebhookChange]:
-    async def query(tx: SqliteTransaction) -> list[WebhookChange]:
-        rows = tx._all(
-            "SELECT data FROM feed WHERE trigger_number = ? ORDER BY position", (WEBHOOK_CHANGE,)
-        )
-        return [msgspec.json.decode(data, type=WebhookChange) for (data,) in rows]
-
-    return await server.store.read(query)
+    found = await rows(
+        server.store,
+        "SELECT data FROM feed WHERE trigger_number = ? ORDER BY position",
+        WEBHOOK_CHANGE,
+    )
+    return [msgspec.json.decode(data, type=WebhookChange) for (data,) in found]
 
 
 async def config(server: Server, lane: int = 1) -> WebhookRow | None:
-    async def query(tx: SqliteTransaction) -> WebhookRow | None:
+    async def query(tx: Any) -> WebhookRow | None:
         return await tx.webhook_config(lane)
 
     return await server.store.read(query)
@@ -150,23 +150,19 @@ async def test_the_mask_leaves_the_password_as_it_is(tmp_path: Path) -> None:
             assert server.box.open(row.password_sealed, password_context(1, "w1")) == expected
 
 
-def stored_bytes(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in folder.iterdir())
-
-
 async def test_no_secret_is_readable_in_the_store(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         made = await create(server, username="u", password="open-sesame")
         credentials = server.credentials
-    stored = stored_bytes(tmp_path)
-    assert b"https://example.com/in" in stored
+    path = tmp_path / "chathooks.db"
+    assert stores.current.holds(path, "https://example.com/in")
     for secret in (
         made["secret"],
         "open-sesame",
         credentials.api_key,
         credentials.management_secret,
     ):
-        assert secret.encode() not in stored
+        assert not stores.current.holds(path, secret)
 
 
 async def test_a_webhook_made_again_goes_on_in_its_lane(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from support import stores
 from support.server import Response
 
 READY_S_MAX = 20.0
@@ -195,7 +196,8 @@ async def served(
     """A server process below `tmp_path`, ended with the block."""
     data_dir = tmp_path / "data"
     data_dir.mkdir(parents=True)
-    server = Served(data_dir, settings)
+    named = stores.current.settings(data_dir / "chathooks.sqlite3")
+    server = Served(data_dir, {**named, **(settings or {})})
     try:
         if started:
             await server.start()

@@ -5,6 +5,7 @@ import contextlib
 import resource
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 
@@ -13,9 +14,11 @@ from chathooks.adapters.notify.apprise_notifier import AppriseNotifier
 from chathooks.adapters.postgres.connecting import Database
 from chathooks.adapters.postgres.migrating import PostgresSchema
 from chathooks.adapters.postgres.store import PostgresStore
+from chathooks.adapters.postgres.tables import PostgresTables
 from chathooks.adapters.sqlite.migrating import SqliteSchema
 from chathooks.adapters.sqlite.statements import migrations
 from chathooks.adapters.sqlite.store import COMPATIBLE_FROM, SqliteStore
+from chathooks.adapters.sqlite.tables import SqliteTables
 from chathooks.api.build import build_api
 from chathooks.api.deliveries_routes import DeliveryRoutes
 from chathooks.api.events_routes import EventRoutes
@@ -28,6 +31,7 @@ from chathooks.api.webhooks_routes import WebhookRoutes
 from chathooks.app.anchor import KEEP_EVERY_S, AnchorKeeper, anchored_clock
 from chathooks.app.chat import ChatCore
 from chathooks.app.secrets import given_credentials, prove_key, secret_box
+from chathooks.app.copying import Step, copy_store
 from chathooks.app.settings import Settings
 from chathooks.app.tenancy import Tenancy
 from chathooks.apps.access import Access
@@ -239,6 +243,21 @@ def schema(settings: Settings) -> SqliteSchema | PostgresSchema:
     if shared is None:
         return SqliteSchema(settings.data_dir / STORE_FILE)
     return PostgresSchema(shared)
+
+
+async def copy_to_database(path: Path, settings: Settings, tell: Callable[[Step], None]) -> int:
+    """Copy the SQLite store at `path` into the settings' database; answers how many rows. Raises StartRefused."""
+    shared = database(settings)
+    if shared is None:
+        raise StartRefused(
+            "ERR_SETTINGS", "Say where to: --to postgresql://user:password@host/database."
+        )
+    with SqliteTables(path) as source:
+        target = await PostgresTables.open(shared)
+        try:
+            return await copy_store(source, target, tell)
+        finally:
+            await target.close()
 
 
 async def build(settings: Settings, *, random: RandomBytes = system_random) -> Runtime:

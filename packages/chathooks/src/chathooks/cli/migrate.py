@@ -74,3 +74,40 @@ def apply(data_dir: _DataDir = None, config: _Config = None) -> None:
     for number, name in applied:
         _say(f"  applied: {number:04} {name}")
     _say(f"{store.where()}: {'up to date.' if not applied else f'{len(applied)} applied.'}")
+
+
+@migrate.command()
+def copy(
+    source: Annotated[Path, typer.Option("--from", help="File of the SQLite store.")],
+    to: Annotated[
+        str | None, typer.Option(help="postgresql://…; CHATHOOKS_DATABASE_URL by default.")
+    ] = None,
+    config: _Config = None,
+) -> None:
+    """Copy a SQLite store into an empty PostgreSQL database that has the schema.
+
+    Nobody may serve either meanwhile. A copy that was cut short goes on where it stopped when it is called again. At the
+    end all rows are counted and compared by checksums. Keep the SQLite file until the new server has proved itself.
+
+    Examples:
+
+      chathooks migrate apply && chathooks migrate copy --from chathooks-data/chathooks.sqlite3
+    """
+    import uvloop
+
+    from chathooks.app.build import STORE_FILE, copy_to_database
+    from chathooks.app.copying import Step
+
+    settings = load_settings({"database_url": to}, os.environ, config)
+    configure_logs("warning")
+
+    def tell(step: Step) -> None:
+        done = "verified" if step.verified else f"{step.copied} of {step.rows} rows"
+        _say(f"  {step.table}: {done}")
+
+    path = source / STORE_FILE if source.is_dir() else source
+    rows = uvloop.run(copy_to_database(path, settings, tell))
+    _say(
+        f"{rows} rows were copied and verified. Start the server with CHATHOOKS_DATABASE_URL and the"
+    )
+    _say(f"CHATHOOKS_SECRET_KEY of that store ({path.parent / 'secret.key'}, unless it was given).")

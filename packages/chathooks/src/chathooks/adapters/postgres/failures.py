@@ -3,7 +3,7 @@
 import psycopg
 from psycopg import errors
 
-from chathooks.kernel.errors import StoreUnavailable
+from chathooks.kernel.errors import ChathooksError, StoreUnavailable
 
 _AGAIN = (errors.SerializationFailure, errors.DeadlockDetected)
 _REASONS: tuple[tuple[type[psycopg.Error], str], ...] = (
@@ -26,10 +26,11 @@ class OutcomeUnknown(StoreUnavailable):
     """The connection was lost while a commit was under way, and the database cannot be asked yet."""
 
     def __init__(self) -> None:
-        super().__init__("the connection was lost during a commit")
-        self.message = (
+        ChathooksError.__init__(
+            self,
+            "ERR_STORE_UNAVAILABLE",
             "The connection to the database was lost during the commit: whether the change was made is not known "
-            "yet. Look before you repeat it."
+            "yet. Look before you repeat it.",
         )
 
 

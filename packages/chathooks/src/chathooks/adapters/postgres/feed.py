@@ -37,7 +37,8 @@ class FeedPart(TransactionPart):
 
     async def feed_bounds(self) -> tuple[int, int]:
         lowest, highest = await self._one(_SQL["feed_bounds"])
-        highest = highest or 0
+        if self._allotments is not None:  # numbers given in this batch are not written down yet
+            highest = self._allotments.values["feed"]
         return (highest + 1 if lowest is None else lowest), highest
 
     async def feed_events(

@@ -55,6 +55,7 @@ from chathooks.adapters.postgres.lease import (
 )
 from chathooks.adapters.postgres.schema import refuse_newer, refuse_older, schema_version
 from chathooks.adapters.postgres.statements import statements
+from chathooks.adapters.postgres.tables import refuse_unfinished_copy
 from chathooks.adapters.postgres.transaction import PostgresTransaction
 from chathooks.kernel.errors import ChathooksError, StoreUnavailable
 from chathooks.kernel.telemetry import STORE_BATCH_COMMANDS, STORE_COMMIT_SECONDS
@@ -124,6 +125,7 @@ class PostgresStore:
             version, compatible = await schema_version(connection)
             refuse_newer(version, compatible)
             refuse_older(version)
+            await refuse_unfinished_copy(connection)
             store._lease = await begin_epoch(connection)
             await store._use(connection)
             store._pool = AsyncConnectionPool(

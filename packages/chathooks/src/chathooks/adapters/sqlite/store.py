@@ -94,6 +94,29 @@ def _run(coroutine: Awaitable[T]) -> T:
     raise RuntimeError("a command may await nothing but its transaction")
 
 
+def take_lock(path: Path) -> int:
+    """The lock of a store: an open file. Raises StartRefused where another process holds it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StartRefused(
+            "ERR_DATA_DIR",
+            f"{path.parent} cannot be used ({error.strerror}). Choose a folder that this "
+            "user may write to with CHATHOOKS_DATA_DIR or --data-dir.",
+        ) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise StartRefused(
+            "ERR_STORE_IN_USE",
+            f"Another process is serving {path}. Stop it first, or start this one with "
+            "another CHATHOOKS_DATA_DIR.",
+        ) from None
+    return lock
+
+
 class _Batch:
     """Commands of one transaction and what each is to be told."""
 
@@ -127,7 +150,7 @@ class SqliteStore:
             StartRefused: another process holds the store, or its schema is newer than this program.
         """
         store = cls(path)
-        store._lock_file = store._take_lock()
+        store._lock_file = take_lock(path)
         try:
             store._writer = store._connect()
             store._migrate()
@@ -154,27 +177,6 @@ class SqliteStore:
     _thread: threading.Thread
 
     # -- opening -----------------------------------------------------------------------------------------
-
-    def _take_lock(self) -> int:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StartRefused(
-                "ERR_DATA_DIR",
-                f"{self._path.parent} cannot be used ({error.strerror}). Choose a folder that this "
-                "user may write to with CHATHOOKS_DATA_DIR or --data-dir.",
-            ) from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            raise StartRefused(
-                "ERR_STORE_IN_USE",
-                f"Another process is serving {self._path}. Stop it first, or start this one with "
-                "another CHATHOOKS_DATA_DIR.",
-            ) from None
-        return lock
 
     def _connect(self, *, read_only: bool = False) -> sqlite3.Connection:
         if not self._path.exists():
