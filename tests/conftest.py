@@ -90,10 +90,11 @@ async def databases(anyio_backend: object) -> AsyncIterator[Databases]:
     await _migrated(address)
     databases.set_template(str(psycopg.conninfo.conninfo_to_dict(address)["dbname"]))
     yield databases
-    databases.drop()
-    template.drop()
     if server is not None:
         server.close()
+        return
+    databases.drop()
+    template.drop()
 
 
 @pytest.fixture(scope="module", autouse=True)

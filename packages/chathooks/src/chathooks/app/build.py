@@ -12,6 +12,7 @@ import structlog
 from chathooks import __version__
 from chathooks.adapters.notify.apprise_notifier import AppriseNotifier
 from chathooks.adapters.postgres.connecting import Database
+from chathooks.adapters.postgres.looking import Looked, look
 from chathooks.adapters.postgres.migrating import PostgresSchema
 from chathooks.adapters.postgres.store import PostgresStore
 from chathooks.adapters.postgres.tables import PostgresTables
@@ -243,6 +244,12 @@ def schema(settings: Settings) -> SqliteSchema | PostgresSchema:
     if shared is None:
         return SqliteSchema(settings.data_dir / STORE_FILE)
     return PostgresSchema(shared)
+
+
+async def look_at_database(settings: Settings) -> Looked | None:
+    """What is found in the settings' database; None where the store is SQLite's. Raises StartRefused."""
+    shared = database(settings)
+    return None if shared is None else await look(shared)
 
 
 async def copy_to_database(path: Path, settings: Settings, tell: Callable[[Step], None]) -> int:

@@ -14,6 +14,7 @@ import msgspec
 from chathooks.app.build import (
     SCHEMA_COMPATIBLE_FROM,
     STORE_FILE,
+    look_at_database,
     newest_schema,
     target_policy,
 )
@@ -21,6 +22,7 @@ from chathooks.app.secrets import CREDENTIALS_FILE, SECRET_KEY_FILE
 from chathooks.app.settings import Settings
 from chathooks.egress.guard import Target, TargetPolicy, TargetRefused, judge_address, parse_target
 from chathooks.egress.resolver import Answer, Resolver
+from chathooks.kernel.errors import StartRefused
 
 ENDPOINTS_CHECKED_MAX = 1000
 ENDPOINTS_AT_ONCE = 16
@@ -174,6 +176,49 @@ def _schema(connection: sqlite3.Connection) -> Check:
     )
 
 
+async def _any_store(settings: Settings) -> tuple[list[Check], list[tuple[str, str]]]:
+    """The store that the settings name, and the endpoints of its enabled webhooks."""
+    try:
+        looked = await look_at_database(settings)
+    except StartRefused as refused:
+        return [Check(name="store", state="failed", message=refused.message)], []
+    if looked is None:
+        return _store(settings.data_dir / STORE_FILE)
+    missing = ", ".join(looked.missing)
+    checks = [
+        Check(
+            name="store",
+            state="failed" if missing else "ok",
+            message=f"{looked.where} is PostgreSQL {looked.server_version}"
+            + (f" and lacks migrations: {missing}." if missing else ", its schema is up to date."),
+            advice="chathooks migrate apply" if missing else "",
+        )
+    ]
+    if settings.secret_key is None:
+        checks.append(
+            Check(
+                name="secret key",
+                state="failed",
+                message="With PostgreSQL the secret key must be given.",
+                advice="Set CHATHOOKS_SECRET_KEY, the same on every machine.",
+            )
+        )
+    if not looked.fsync:
+        checks.append(
+            Check(
+                name="fsync",
+                state="failed",
+                message="PostgreSQL runs with fsync = off: a loss of power may damage all of it.",
+                advice="Set fsync = on in postgresql.conf.",
+            )
+        )
+    if settings.database_ca_file is not None and not looked.encrypted:
+        checks.append(
+            Check(name="database TLS", state="failed", message="The connection is not encrypted.")
+        )
+    return checks, looked.endpoints
+
+
 def _clock() -> Check:
     sane = time.gmtime().tm_year >= YEAR_OF_WRITING
     return Check(
@@ -273,7 +318,7 @@ async def run_checks(settings: Settings) -> list[Check]:
     """Look at everything, endpoints side by side."""
     checks = [Check(name="settings", state="ok", message="They can be used."), _clock()]
     checks += _folder(settings.data_dir)
-    found, endpoints = _store(settings.data_dir / STORE_FILE)
+    found, endpoints = await _any_store(settings)
     checks += found
     tls, trust = _trust(settings)
     checks += trust

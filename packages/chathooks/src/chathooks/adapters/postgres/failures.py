@@ -39,6 +39,17 @@ def asks_again(error: BaseException) -> bool:
     return isinstance(error, _AGAIN)
 
 
+def ends_session(error: BaseException) -> bool:
+    """Whether the session is over, though libpq may not have noticed: what was under way may have been done.
+
+    A server that is stopped sends FATAL behind the answer to a commit that it made.
+    """
+    if not isinstance(error, psycopg.Error):
+        return False
+    severity = error.diag.severity_nonlocalized
+    return severity in ("FATAL", "PANIC") or (severity is None and error.sqlstate is None)
+
+
 def reason(error: BaseException) -> str:
     """Completes 'The store is not available: …'; never a text of the database's, which may hold data."""
     for kind, text in _REASONS:

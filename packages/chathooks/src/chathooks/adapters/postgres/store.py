@@ -42,6 +42,7 @@ from chathooks.adapters.postgres.connection import Allotments, Driven
 from chathooks.adapters.postgres.failures import (
     OutcomeUnknown,
     asks_again,
+    ends_session,
     reason,
     unavailable,
 )
@@ -317,6 +318,8 @@ class PostgresStore:
 
     async def _batch_lost(self, batch: Batch, error: BaseException) -> None:
         self._allotments.undo()
+        if ends_session(error):
+            await self._connection.close()
         if not self._connection.closed:
             batch.number = 0  # the database answered: it undid the transaction
             with contextlib.suppress(
