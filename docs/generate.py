@@ -23,10 +23,9 @@ from chathooks_events.reference import markdown as events_page
 FOLDER = Path(__file__).parent / "reference"
 
 RESERVED_SETTINGS: Mapping[str, str] = {
-    "database_url": "refused at the start: this version keeps its data in SQLite only",
     "nats_url": "refused at the start: this version queues deliveries in its database only",
     "media_url": "refused at the start: this version serves no media",
-    "role": "anything but `all` is refused at the start: on SQLite one process does everything",
+    "role": "anything but `all` is refused at the start: in this version one process does everything",
     "call_timeout": "read, without effect: this version serves no calls",
     "public_url": "read, without effect: this version makes no links to itself",
 }

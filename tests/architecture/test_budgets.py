@@ -1,6 +1,7 @@
 """Size budgets and naming rules that no linter checks (ARCHITECTURE.md, "Rules that a machine checks")."""
 
 import ast
+import re
 import subprocess
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def _tracked(*patterns: str) -> list[Path]:
     return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
 
 
+ADAPTERS = ROOT / "packages/chathooks/src/chathooks/adapters"
+QUERY_NAME = re.compile(r"^-- ([a-z0-9_]+) --$", re.MULTILINE)
 PYTHON = _tracked("*.py")
 
 
@@ -68,10 +71,34 @@ def test_nothing_tracked_is_large_or_names_a_machine() -> None:
     assert wrong == []
 
 
-def test_migrations_are_numbered_without_gaps() -> None:
-    folder = ROOT / "packages/chathooks/src/chathooks/adapters/sqlite/migrations"
-    numbers = sorted(int(path.name.split("_")[0]) for path in folder.glob("*.sql"))
+def test_migrations_are_numbered_without_gaps_and_alike_on_both_stores() -> None:
+    names = {
+        adapter: sorted(path.name for path in (ADAPTERS / adapter / "migrations").glob("*.sql"))
+        for adapter in ("sqlite", "postgres")
+    }
+    numbers = [int(name.split("_")[0]) for name in names["sqlite"]]
     assert numbers == list(range(1, len(numbers) + 1))
+    assert names["postgres"] == names["sqlite"]
+
+
+def _queries(adapter: str, only: set[str]) -> set[str]:
+    return {
+        f"{path.name}: {name}"
+        for path in (ADAPTERS / adapter).glob("*.sql")
+        if path.name in only
+        for name in QUERY_NAME.findall(path.read_text("utf-8"))
+    }
+
+
+def test_both_stores_have_queries_of_the_same_names() -> None:
+    """What one adapter can do and the other cannot shows here first."""
+    domains = {path.name for path in (ADAPTERS / "sqlite").glob("*.sql")} - {"tables.sql"}
+    assert _queries("sqlite", domains) ^ _queries("postgres", domains) == {
+        # PostgreSQL's ids of messages are allotted by the program.
+        "chat_messages.sql: next_message_id",
+        # Lanes and their oldest rows are one query there.
+        "deliveries.sql: lane_keys",
+    }
 
 
 def test_sql_lives_in_sql_files() -> None:

@@ -106,8 +106,8 @@ def _books_agree(chat: Chat) -> None:
     assert by_range == counted * 3
     in_ranges = chat.sql("SELECT sum(active), sum(deactivated) FROM user_ranges")
     assert in_ranges == chat.sql(
-        "SELECT coalesce(sum(deactivated_at IS NULL), 0), coalesce(sum(deactivated_at IS NOT NULL), 0) "
-        "FROM users WHERE built_in = 0"
+        "SELECT count(*) FILTER (WHERE deactivated_at IS NULL), "
+        "count(*) FILTER (WHERE deactivated_at IS NOT NULL) FROM users WHERE built_in = 0"
     )
 
 

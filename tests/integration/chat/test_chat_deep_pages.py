@@ -13,7 +13,7 @@ from chathooks.chat.filters import GroupFilter, UserFilter
 from chathooks.chat.limits import FILTERED_TOTAL_MAX
 from support.chat import Chat
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.only("sqlite")]
 
 ROWS = 5_000
 RANGE_ROWS_MAX = 2_048

@@ -7,6 +7,7 @@ from chathooks.chat.requests import NewContent, SendMessage
 from chathooks.chat.threads import ThreadWindow
 from chathooks.chat.upkeep import Upkeep
 from chathooks.kernel.errors import ChathooksError
+from support import stores
 from support.chat import Chat, plain
 
 pytestmark = pytest.mark.anyio
@@ -159,7 +160,8 @@ async def test_a_deleted_parent_keeps_its_thread_without_its_text(chat: Chat) ->
 async def test_the_list_looks_at_a_bounded_number_of_threads(
     chat: Chat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chathooks.adapters.sqlite.chat_threads.THREADS_FOLLOWED_MAX", 2)
+    adapter = f"chathooks.adapters.{stores.current.name}"
+    monkeypatch.setattr(f"{adapter}.chat_threads.THREADS_FOLLOWED_MAX", 2)
     assert limits.THREADS_FOLLOWED_MAX > 2
     sent = [(await chat.say("m", by="alice", to="bob")).id for _ in range(3)]
     for message_id in sent:

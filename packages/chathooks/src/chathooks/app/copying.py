@@ -15,6 +15,8 @@ import msgspec
 from chathooks.kernel.errors import StartRefused
 
 ROWS_PER_BATCH = 500
+KEY_DIGITS = 19
+"""Of the largest key, 2**63 - 1."""
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -98,6 +100,10 @@ def _normal(value: Any, kind: str) -> Any:
         return value.encode()
     if kind == "text" and isinstance(value, bytes):
         return value.decode()
+    if kind == "text" and isinstance(value, int):
+        return (
+            f"{value:0{KEY_DIGITS}}"  # a key among texts: as many digits as sort it like a number
+        )
     return value
 
 

@@ -30,7 +30,7 @@ class ChatBansPart(TransactionPart):
     async def list_bans(
         self, group: int, limit: int, offset: int
     ) -> list[tuple[UserRecord, BanRecord]]:
-        rows = await self._all(_SQL["list_bans"], (group, limit, offset))
+        rows = await self._all(_SQL["list_bans"], (group, FILTERED_TOTAL_MAX, limit, offset))
         return [
             (UserRecord(*row[:-_BAN_COLUMNS]), BanRecord(row[0], *row[-_BAN_COLUMNS:]))
             for row in rows

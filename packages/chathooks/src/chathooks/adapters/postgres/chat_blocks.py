@@ -41,13 +41,15 @@ class ChatBlocksPart(TransactionPart):
     ) -> list[tuple[UserRecord, int]]:
         where, parameters = _begins(search)
         sql = _SQL["list_blocks"].replace("{where}", where)
-        rows = await self._all(numbered(sql), (user, *parameters, limit, offset))
+        rows = await self._all(
+            numbered(sql), (user, FILTERED_TOTAL_MAX, *parameters, limit, offset)
+        )
         return [(UserRecord(*row[:-1]), row[-1]) for row in rows]
 
     async def count_blocks(self, user: int, search: str | None) -> int:
         where, parameters = _begins(search)
         sql = _SQL["count_blocks"].replace("{where}", where)
-        count: int = (await self._one(numbered(sql), (user, *parameters, FILTERED_TOTAL_MAX)))[0]
+        count: int = (await self._one(numbered(sql), (user, FILTERED_TOTAL_MAX, *parameters)))[0]
         return count
 
 

@@ -21,14 +21,14 @@ SELECT "user" FROM blocks WHERE "user" = ? AND blocked = ?
 SELECT u."user", u.uid, u.name, u.avatar, u.link, u.role, u.status_message, u.metadata,
     u.private_metadata, u.tags, u.created_at, u.updated_at, u.deactivated_at, u.built_in,
     b.blocked_at
-FROM blocks AS b JOIN users AS u ON u."user" = b.blocked
-WHERE b."user" = ? AND u.deactivated_at IS NULL{where} ORDER BY b.blocked LIMIT ? OFFSET ?
+FROM (SELECT blocked, blocked_at FROM blocks WHERE "user" = ? ORDER BY blocked LIMIT ?) AS b
+JOIN users AS u ON u."user" = b.blocked
+WHERE u.deactivated_at IS NULL{where} ORDER BY b.blocked LIMIT ? OFFSET ?
 
 -- count_blocks --
-SELECT count(*) FROM (
-    SELECT 1 FROM blocks AS b JOIN users AS u ON u."user" = b.blocked
-    WHERE b."user" = ? AND u.deactivated_at IS NULL{where} LIMIT ?
-) AS found
+SELECT count(*) FROM (SELECT blocked FROM blocks WHERE "user" = ? ORDER BY blocked LIMIT ?) AS b
+JOIN users AS u ON u."user" = b.blocked
+WHERE u.deactivated_at IS NULL{where}
 
 -- where_begins --
 ((u.uid >= ? AND u.uid < ?) OR (u.name_folded >= ? AND u.name_folded < ?))

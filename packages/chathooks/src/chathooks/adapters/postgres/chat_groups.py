@@ -7,7 +7,7 @@ from chathooks.adapters.postgres.chat_users import prefix_range
 from chathooks.adapters.postgres.connection import TransactionPart, columns
 from chathooks.adapters.postgres.statements import numbered, statements
 from chathooks.chat.filters import GroupFilter
-from chathooks.chat.limits import FILTERED_TOTAL_MAX, GROUPS_PER_USER_MAX
+from chathooks.chat.limits import FILTERED_TOTAL_MAX, GROUPS_PER_USER_MAX, INDEXED_TOTAL_MAX
 from chathooks.chat.store import GroupRecord, MemberRecord, UserRecord
 from chathooks_events.entities import Scope
 
@@ -19,7 +19,9 @@ _SORT_COLUMNS = {
     "guid": ("g.guid",),
     "name": ("g.name_folded", "g.guid"),
     "createdAt": ("g.group_key",),
+    "updatedAt": ("coalesce(g.updated_at, g.created_at)", "g.group_key"),
 }
+_END_OF_TIME_S = 2**63 - 1
 
 
 def _membership(row: tuple[Any, ...], user: int) -> MemberRecord | None:
@@ -114,29 +116,56 @@ class ChatGroupsPart(TransactionPart):
     async def list_groups(
         self, app: int, only: GroupFilter, limit: int, offset: int
     ) -> list[tuple[GroupRecord, MemberRecord | None]]:
-        where, parameters = _conditions(app, only)
-        direction = "DESC" if only.descending else "ASC"
-        order = ", ".join(f"{column} {direction}" for column in _SORT_COLUMNS[only.sort])
-        sql = _SQL["list_groups"].replace("{where}", where).replace("{order}", order)
-        viewer = only.visible_to
-        rows = await self._all(numbered(sql), (viewer, app, *parameters, limit, offset))
+        if not only.narrows:
+            return [
+                (GroupRecord(*row[:-_MEMBERSHIP_COLUMNS]), None)
+                for row in await self._page_of_all(app, only, limit, offset)
+            ]
+        if only.is_one_type:
+            sql = _SQL["list_groups_of_type"].replace("{order}", _order(only, only.descending))
+            rest = max(0, min(limit, INDEXED_TOTAL_MAX - offset))
+            rows = await self._all(numbered(sql), (app, only.types[0], rest, offset))
+            return [(GroupRecord(*row[:-_MEMBERSHIP_COLUMNS]), None) for row in rows]
+        candidates, where, parameters = _narrowed(app, only)
+        rest = max(0, min(limit, FILTERED_TOTAL_MAX - offset))
+        sql = _SQL["list_groups_found"].replace("{candidates}", candidates)
+        sql = sql.replace("{where}", where).replace("{order}", _order(only, only.descending))
+        viewer = only.visible_to or 0
         return [
-            (GroupRecord(*row[:-_MEMBERSHIP_COLUMNS]), _membership(row, viewer or 0))
-            for row in rows
+            (GroupRecord(*row[:-_MEMBERSHIP_COLUMNS]), _membership(row, viewer))
+            for row in await self._all(numbered(sql), (*parameters, rest, offset))
         ]
+
+    async def _page_of_all(
+        self, app: int, only: GroupFilter, limit: int, offset: int
+    ) -> list[tuple[Any, ...]]:
+        """Rows of the list of all groups, found by its counted ranges."""
+        if only.descending:
+            # The ranges count from the beginning, so a page from the end is read forward and turned round.
+            total = await self.count_groups(app, only)
+            offset, limit = max(0, total - offset - limit), max(0, min(limit, total - offset))
+        sort = only.sort
+        first, first_guid, before = (0 if sort == "createdAt" else ""), "", 0
+        if offset > 0:
+            first, first_guid, before = await self._one(_SQL["range_of_page"], (app, sort, offset))
+            if sort == "createdAt":
+                first = int(first)
+        begins = (first, first_guid) if sort == "name" else (first,)
+        sql = _SQL["list_groups"].replace("{from}", _SQL[f"from_{sort.lower()}"])
+        sql = sql.replace("{order}", _order(only, descending=False))
+        rows = await self._all(numbered(sql), (app, *begins, limit, offset - before))
+        return rows[::-1] if only.descending else rows
 
     async def count_groups(self, app: int, only: GroupFilter) -> int:
         if not only.narrows:
             return int((await self._one(_SQL["counter"], (app,)))[0])
-        where, parameters = _conditions(app, only)
-        sql = _SQL["count_groups"].replace("{where}", where)
-        return int(
-            (
-                await self._one(
-                    numbered(sql), (only.visible_to, app, *parameters, FILTERED_TOTAL_MAX)
-                )
-            )[0]
-        )
+        if only.is_one_type:
+            sql = _SQL["count_groups_of_type"]
+            return int((await self._one(numbered(sql), (app, only.types[0], INDEXED_TOTAL_MAX)))[0])
+        candidates, where, parameters = _narrowed(app, only)
+        sql = _SQL["count_groups_found"].replace("{candidates}", candidates)
+        total = int((await self._one(numbered(sql.replace("{where}", where)), parameters))[0])
+        return min(total, FILTERED_TOTAL_MAX)
 
     async def members(self, group: int, users: Collection[int]) -> dict[int, MemberRecord]:
         rows = await self._all(_SQL["members"], (group, list(users)))
@@ -186,27 +215,70 @@ class ChatGroupsPart(TransactionPart):
         return count
 
 
-def _conditions(app: int, only: GroupFilter) -> tuple[str, list[Any]]:
-    """The filter as ` AND …` with its parameters; all texts are this package's own."""
-    found: list[str] = []
-    parameters: list[Any] = []
+def _order(only: GroupFilter, descending: bool) -> str:
+    direction = "DESC" if descending else "ASC"
+    return ", ".join(f"{column} {direction}" for column in _SORT_COLUMNS[only.sort])
+
+
+def _change(only: GroupFilter) -> tuple[int, int] | None:
+    """Between which times (unix s, both excluded) the groups changed; None for any."""
+    if only.changed_after is None and only.changed_before is None:
+        return None
+    before = _END_OF_TIME_S if only.changed_before is None else only.changed_before
+    return (-1 if only.changed_after is None else only.changed_after, before)
+
+
+def _candidates(app: int, only: GroupFilter) -> tuple[str, str, list[Any]]:
+    """Name and text of the narrowest filter as candidates that an index finds, with its parameters.
+
+    They are limited, so that no list costs more than FILTERED_TOTAL_MAX entries of each index.
+    """
+    most = FILTERED_TOTAL_MAX
+    if only.joined:
+        return "joined", _SQL["of_member"], [only.visible_to, most]
+    if only.tags:
+        return "tags", _SQL["of_tag"], [app, list(only.tags), most]
     if only.search is not None:
-        by_guid, by_name = prefix_range(only.search.lower()), prefix_range(only.search.casefold())
-        if only.search_guid and only.search_name:
-            found.append(_SQL["where_guid_or_name_begins"])
-            parameters += [app, *by_guid, app, *by_name]
-        else:
-            name = "where_guid_begins" if only.search_guid else "where_name_begins"
-            found.append(_SQL[name])
-            parameters += by_guid if only.search_guid else by_name
+        which, bounds = _search(only)
+        parameters = [part for each in bounds for part in (app, *each, most)]
+        return "search", _SQL[f"of_{which}"], parameters
+    if (change := _change(only)) is not None:
+        direction = "DESC" if only.descending else "ASC"
+        sql = _SQL["of_change"].replace("{direction}", direction)
+        return "change", sql, [app, *change, most]
     if only.types:
+        return "types", _SQL["of_type"], [app, list(only.types), most]
+    return "visible", _SQL["of_visible"], [app, most, only.visible_to, most]
+
+
+def _search(only: GroupFilter) -> tuple[str, list[tuple[str, str]]]:
+    """What the search looks at, and the bounds of what begins with it."""
+    search = only.search or ""
+    by_guid, by_name = prefix_range(search.lower()), prefix_range(search.casefold())
+    if only.search_guid and only.search_name:
+        return "guid_or_name", [by_guid, by_name]
+    return ("guid", [by_guid]) if only.search_guid else ("name", [by_name])
+
+
+def _narrowed(app: int, only: GroupFilter) -> tuple[str, str, list[Any]]:
+    """Candidates, the other filters as ` AND …`, and all parameters up to these; texts are this package's own."""
+    kind, candidates, parameters = _candidates(app, only)
+    found: list[str] = []
+    parameters += [only.visible_to, app]
+    if only.tags and kind != "tags":
+        found.append(_SQL["where_tag"])
+        parameters.append(list(only.tags))
+    if only.search is not None and kind != "search":
+        which, bounds = _search(only)
+        found.append(_SQL[f"where_{which}_begins"])
+        parameters += [bound for each in bounds for bound in each]
+    change = _change(only)
+    if change is not None and kind != "change":
+        found.append(_SQL["where_changed"])
+        parameters += change
+    if only.types and kind != "types":
         found.append(_SQL["where_type"])
         parameters.append(list(only.types))
-    if only.tags:
-        found.append(_SQL["where_tag"])
-        parameters += [app, list(only.tags)]
     if only.visible_to is not None:
-        found.append(_SQL["where_joined"] if only.joined else _SQL["where_visible"])
-        if only.joined:
-            parameters.append(only.visible_to)
-    return "".join(f" AND {condition}" for condition in found), parameters
+        found.append(_SQL["where_visible"])
+    return candidates, "".join(f" AND {condition}" for condition in found), parameters

@@ -156,9 +156,15 @@ def _conditions(only: MessageFilter) -> tuple[str, list[Any]]:
     ):
         if is_asked:
             found.append(_SQL[condition])
+    if only.attachment_types:
+        found.append(_SQL["where_attached_type"])
+        parameters.append(list(only.attachment_types))
     if only.mentioned:
         found.append(_SQL["where_mentioned"])
         parameters.append(list(only.mentioned))
+    if only.mentioning_me is not None:
+        found.append(_SQL["where_mentioned"])
+        parameters.append([only.mentioning_me])
     if only.text is not None:
         found.append(_SQL["where_text"])
         parameters.append(only.text)

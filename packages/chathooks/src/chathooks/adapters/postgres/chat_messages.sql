@@ -68,6 +68,22 @@ ORDER BY message {direction} LIMIT 1 OFFSET ?
 -- where_attached --
 (content::json #>> '{attachments,0}') IS NOT NULL
 
+-- where_attached_type --
+EXISTS (
+    SELECT 1 FROM json_array_elements(
+        CASE WHEN json_typeof(content::json -> 'attachments') = 'array'
+            THEN content::json -> 'attachments' ELSE '[]'::json END
+    ) AS file (value)
+    WHERE coalesce(
+        (
+            SELECT kind FROM unnest(ARRAY['image', 'video', 'audio']) AS kind
+            WHERE strpos(lower((file.value ->> 'mimeType') COLLATE "C"), kind || '/') = 1
+        ),
+        CASE WHEN file.value ->> 'mimeType' IS NULL AND m.type IN ('image', 'video', 'audio')
+            THEN m.type ELSE 'file' END
+    ) = ANY (?)
+)
+
 -- where_linked --
 (strpos(lower((content::json ->> 'text') COLLATE "C"), 'https://') > 0
     OR strpos(lower((content::json ->> 'text') COLLATE "C"), 'http://') > 0)

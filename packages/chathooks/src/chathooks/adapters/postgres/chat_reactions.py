@@ -61,11 +61,12 @@ class ChatReactionsPart(TransactionPart):
         rows = await self._all(numbered(sql), (message, after, before, *kind, limit))
         return [ReactionRecord(*row) for row in (reversed(rows) if newest else rows)]
 
-    async def purge_reactions(self, rows_max: int) -> int:
+    async def purge_message_traces(self, rows_max: int) -> int:
         row = await self._one(_SQL["message_gone"])
         if row is None:
             return 0
         gone = await self._run(_SQL["purge_reactions"], (row[0], rows_max))
+        gone += await self._run(_SQL["purge_subscriptions"], (row[0], rows_max - gone))
         if gone < rows_max:
             gone += await self._run(_SQL["purge_message_gone"], row)
         return gone

@@ -34,5 +34,10 @@ DELETE FROM reactions WHERE reaction_key IN (
     SELECT reaction_key FROM reactions WHERE message = ? LIMIT ?
 )
 
+-- purge_subscriptions --
+DELETE FROM thread_subscriptions WHERE ("user", message) IN (
+    SELECT "user", message FROM thread_subscriptions WHERE message = ? LIMIT ?
+)
+
 -- purge_message_gone --
 DELETE FROM messages_gone WHERE message = ?

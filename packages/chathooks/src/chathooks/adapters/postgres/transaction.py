@@ -7,6 +7,7 @@ from chathooks.adapters.postgres.chat_departures import ChatDeparturesPart
 from chathooks.adapters.postgres.chat_groups import ChatGroupsPart
 from chathooks.adapters.postgres.chat_messages import ChatMessagesPart
 from chathooks.adapters.postgres.chat_reactions import ChatReactionsPart
+from chathooks.adapters.postgres.chat_threads import ChatThreadsPart
 from chathooks.adapters.postgres.chat_tokens import ChatTokensPart
 from chathooks.adapters.postgres.chat_users import ChatUsersPart
 from chathooks.adapters.postgres.deliveries import DeliveryPart
@@ -24,6 +25,7 @@ class PostgresTransaction(
     ChatGroupsPart,
     ChatMessagesPart,
     ChatReactionsPart,
+    ChatThreadsPart,
     ChatTokensPart,
     ChatUsersPart,
     DeliveryPart,
