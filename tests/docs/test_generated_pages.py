@@ -74,7 +74,6 @@ def test_every_environment_variable_is_documented() -> None:
 
 
 REFUSED = {
-    "database_url": "postgresql://db.example/chathooks",
     "nats_url": "nats://nats.example:4222",
     "media_url": "s3://bucket/prefix",
     "role": "api",

@@ -276,10 +276,6 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
     _refuse_what_is_not_served(settings)
     notifier = await _notifier(settings)
     connections_max = _allow_files()
-    if settings.database_url is not None:
-        secret_box(
-            settings, random
-        )  # a missing key is told before the database is asked for anything
     store = await open_store(settings)
     try:
         box = secret_box(settings, random)

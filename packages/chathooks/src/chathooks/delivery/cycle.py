@@ -55,6 +55,16 @@ class Cycle:
                 gone[item.lane] = [item.number]
         self.gone = gone
 
+    def begin(self) -> None:
+        """Forget what a transaction did that was not kept: the database may ask for the cycle to be run again."""
+        self.recorded = Recorded()
+        self.step = None
+        self.claims = []
+        self.starved = []
+        self.sweep = None
+        self.swept = []
+        self.swept_cursor = 0
+
     def progressed(self) -> bool:
         """Whether the cycle changed anything that may make more work possible."""
         return bool(

@@ -273,6 +273,7 @@ class Engine:
     # -- inside the transaction: memory is read, never changed --------------------------------------------
 
     async def _transact(self, tx: DeliveryTransaction, cycle: Cycle, feed_waits: bool) -> None:
+        cycle.begin()
         wall = self._clock.wall_ms()
         moment = Moment(self._clock.steady_ms(), wall, wall - self._limits.expiry_ms)
         if cycle.ended:
