@@ -1,6 +1,7 @@
 """News that arrives while a cycle is being committed is not lost: delivery contract §2 "ready for replay"."""
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -42,6 +43,42 @@ async def test_a_replay_in_the_batch_of_a_cycle_that_looked_before_it_is_made_at
         await rig.quiet()
         assert beside
         assert await rig.states(lane) == {1: "delivered", 2: "delivered"}
+
+
+async def test_a_cycle_that_the_database_asks_for_again_is_made_once(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command may be run more than once; what an undone run claimed must not be sent as well."""
+
+    class Undone(Exception):
+        pass
+
+    async with ScriptedEndpoint() as endpoint, running(tmp_path, clock) as rig:
+        lane = await rig.webhook(endpoint.url(), concurrency=10)
+        await rig.quiet()
+        write = rig.store.write
+
+        async def write_twice(command: Callable[[Any], Awaitable[Any]], **how: Any) -> Any:
+            async def undone(tx: Any) -> None:
+                await command(tx)
+                raise Undone
+
+            with contextlib.suppress(Undone):
+                await write(undone, **how)
+            return await write(command, **how)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(rig.store, "write", write_twice)
+            for _ in range(30):
+                await write(
+                    lambda tx: rig.outbox.append(
+                        tx, app=1, trigger="message_sent", data=b"{}", stream=None
+                    )
+                )
+            await endpoint.arrived(30)
+            await rig.quiet()
+        assert sorted(request.number for request in endpoint.requests) == list(range(1, 31))
+        assert set((await rig.states(lane)).values()) == {"delivered"}
 
 
 @pytest.mark.only("sqlite")
