@@ -275,7 +275,7 @@ async def test_attempts_in_flight_are_found_in_a_large_backlog(
         await deliveries(server, [4])
         await deliveries(server, range(6, 200), state=State.PENDING)
 
-        async def move(tx: SqliteTransaction) -> None:
+        async def move(tx: Any) -> None:
             row = LaneRow(LANE, 1, True, False, frozenset(), 200, 6, 3, {})
             await tx.save_lane(row)
             tx._run("UPDATE deliveries SET state = 1, due_at = 0 WHERE number = 1")

@@ -31,8 +31,8 @@ from chathooks.api.triggers_routes import TriggerRoutes
 from chathooks.api.webhooks_routes import WebhookRoutes
 from chathooks.app.anchor import KEEP_EVERY_S, AnchorKeeper, anchored_clock
 from chathooks.app.chat import ChatCore
-from chathooks.app.secrets import given_credentials, prove_key, secret_box
 from chathooks.app.copying import Step, copy_store
+from chathooks.app.secrets import given_credentials, prove_key, secret_box
 from chathooks.app.settings import Settings
 from chathooks.app.tenancy import Tenancy
 from chathooks.apps.access import Access

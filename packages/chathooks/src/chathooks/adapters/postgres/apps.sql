@@ -2,10 +2,21 @@
 SELECT 1 FROM apps LIMIT 1
 
 -- find_app --
-SELECT app, id, name, region FROM apps WHERE id = ?
+SELECT app, id, name, region, created_at FROM apps
+WHERE id = ? AND app NOT IN (SELECT app FROM app_removals)
+
+-- app_id_taken --
+SELECT 1 FROM apps WHERE id = ?
+
+-- list_apps --
+SELECT app, id, name, region, created_at FROM apps
+WHERE app NOT IN (SELECT app FROM app_removals) ORDER BY app LIMIT ? OFFSET ?
+
+-- count_apps --
+SELECT (SELECT count(*) FROM apps) - (SELECT count(*) FROM app_removals)
 
 -- find_api_key --
-SELECT a.app, a.id, a.name, a.region, k.scope
+SELECT a.app, a.id, a.name, a.region, a.created_at, k.scope
 FROM api_keys k JOIN apps a ON a.app = k.app WHERE k.digest = ?
 
 -- find_management_secret --
@@ -35,3 +46,17 @@ UPDATE api_keys SET name = ?, scope = ? WHERE digest = ?
 
 -- delete_api_key --
 DELETE FROM api_keys WHERE digest = ?
+
+-- delete_api_keys --
+DELETE FROM api_keys WHERE app = ?
+
+-- settings_of --
+SELECT name, value FROM app_settings WHERE app = ? ORDER BY name
+
+-- put_setting --
+INSERT INTO app_settings (app, name, value)
+SELECT ?::bigint, * FROM unnest(?::text[], ?::bigint[])
+ON CONFLICT (app, name) DO UPDATE SET value = excluded.value
+
+-- delete_setting --
+DELETE FROM app_settings WHERE app = ? AND name = ANY (?)

@@ -1,6 +1,6 @@
 """The engine's port on PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -12,7 +12,6 @@ from chathooks.delivery.queue import (
     FeedEntry,
     LaneRow,
     NewDelivery,
-    ReplayFilter,
     Settled,
     Sweep,
     WebhookRow,
@@ -155,40 +154,24 @@ class DeliveryPart(TransactionPart):
     async def release(self, lane: int, number: int, due_at: int | None) -> None:
         await self._run(_SQL["release"], (due_at, lane, number))
 
-    async def add_sweep(self, lane: int, trigger_number: int | None, below: int) -> Sweep:
-        return Sweep._make((await self._all(_SQL["add_sweep"], (lane, trigger_number, below)))[0])
+    async def add_sweep(self, lane: int, below: int) -> Sweep:
+        return Sweep._make(await self._one(_SQL["add_sweep"], (lane, below)))
 
     async def load_sweeps(self) -> list[Sweep]:
         return list(map(Sweep._make, await self._all(_SQL["load_sweeps"])))
 
-    async def sweep(self, sweep: Sweep, below: int) -> list[tuple[int, int | None, int]]:
-        return await self._all(
-            _SQL["sweep"], (sweep.lane, sweep.from_number, below, sweep.trigger_number)
-        )
+    async def sweep(
+        self, sweep: Sweep, below: int, withdrawn: Mapping[int, int]
+    ) -> list[tuple[int, int | None, int]]:
+        bounds = (sweep.lane, sweep.from_number, below, withdrawn.get(0, 0))
+        by_trigger = (list(withdrawn), list(withdrawn.values()))
+        return await self._all(_SQL["sweep"], (*bounds, *by_trigger))
 
     async def swept(self, sweep: Sweep, below: int) -> None:
         if below >= sweep.below_number:
-            await self._run(_SQL["drop_sweep"], (sweep.cancellation,))
+            await self._run(_SQL["drop_sweep"], (sweep.lane,))
         else:
-            await self._run(_SQL["swept"], (below, sweep.cancellation))
-
-    async def replayable_one(self, lane: int, number: int) -> tuple[int, bool, int, bool] | None:
-        row = await self._one(_SQL["replayable_one"], (lane, number))
-        return None if row is None else (row[0], bool(row[1]), row[2], bool(row[3]))
-
-    async def replayable_window(
-        self, lane: int, start: int, stop: int, wanted: ReplayFilter
-    ) -> list[int]:
-        triggers = None if wanted.triggers is None else list(wanted.triggers)
-        bounds = (lane, start, stop, wanted.from_ms, wanted.to_ms, list(wanted.states), triggers)
-        return [number for (number,) in await self._all(_SQL["replayable_window"], bounds)]
-
-    async def make_replay(self, lane: int, numbers: Sequence[int], due_at: int) -> None:
-        await self._run(_SQL["replay"], (due_at, lane, list(numbers)))
-
-    async def numbers_of_lane(self, lane: int) -> tuple[int, int]:
-        low, high = await self._one(_SQL["numbers_of_lane"], (lane,))
-        return int(low), int(high)
+            await self._run(_SQL["swept"], (below, sweep.lane))
 
     async def interrupted(self) -> list[Candidate]:
         found = list(map(Candidate._make, await self._all(_SQL["interrupted_first"])))

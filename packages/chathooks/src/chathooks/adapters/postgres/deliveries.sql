@@ -90,30 +90,31 @@ WHERE lane = ? AND ordered_stream = ? ORDER BY number LIMIT 1
 UPDATE deliveries SET state = 0, due_at = ? WHERE lane = ? AND number = ? AND state = 7
 
 -- add_sweep --
-INSERT INTO cancellations (lane, trigger_number, below_number, from_number)
-VALUES (?1, ?2, ?3, least(
+INSERT INTO sweeps (lane, below_number, from_number)
+VALUES (?1, ?2, least(
     COALESCE((SELECT cursor FROM lanes WHERE lane = ?1), 1),
-    COALESCE((SELECT MIN(number) FROM deliveries
-        WHERE lane = ?1 AND due_at IS NOT NULL), ?3),
-    COALESCE((SELECT MIN(number) FROM deliveries
-        WHERE lane = ?1 AND ordered_stream IS NOT NULL), ?3)))
-RETURNING cancellation, lane, trigger_number, from_number, below_number
+    COALESCE((SELECT MIN(number) FROM deliveries WHERE lane = ?1 AND due_at IS NOT NULL), ?2),
+    COALESCE((SELECT MIN(number) FROM deliveries WHERE lane = ?1 AND ordered_stream IS NOT NULL), ?2)))
+ON CONFLICT (lane) DO UPDATE SET from_number = excluded.from_number,
+    below_number = greatest(sweeps.below_number, excluded.below_number)
+RETURNING lane, from_number, below_number
 
 -- load_sweeps --
-SELECT cancellation, lane, trigger_number, from_number, below_number
-FROM cancellations ORDER BY cancellation
+SELECT lane, from_number, below_number FROM sweeps ORDER BY lane
 
 -- sweep --
 SELECT number, ordered_stream, failures FROM deliveries
-WHERE lane = ? AND number >= ? AND number < ? AND state IN (0, 2, 7) AND replay = 0
-    AND COALESCE(?, trigger_number) = trigger_number
+WHERE lane = ?1 AND number >= ?2 AND number < ?3 AND state IN (0, 2, 7) AND replay = 0
+    AND (number < ?4 OR number < COALESCE((
+        SELECT withdrawn.below FROM unnest(?5::bigint[], ?6::bigint[]) AS withdrawn (kind, below)
+        WHERE withdrawn.kind = trigger_number), 0))
 ORDER BY number
 
 -- swept --
-UPDATE cancellations SET from_number = ? WHERE cancellation = ?
+UPDATE sweeps SET from_number = ? WHERE lane = ?
 
 -- drop_sweep --
-DELETE FROM cancellations WHERE cancellation = ?
+DELETE FROM sweeps WHERE lane = ?
 
 -- interrupted_first --
 SELECT d.lane, d.number, d.attempt, d.failures, d.replay, 0, d.trigger_number, d.ordered_stream,
@@ -176,21 +177,3 @@ DELETE FROM feed WHERE position IN (
 SELECT min(oldest.position) FROM lanes CROSS JOIN LATERAL (
     SELECT position FROM deliveries WHERE deliveries.lane = lanes.lane ORDER BY number LIMIT 1
 ) AS oldest
-
--- replayable_one --
-SELECT w.app, w.deleted_at IS NOT NULL, d.state,
-    EXISTS (SELECT 1 FROM feed f WHERE f.position = d.position)
-FROM deliveries d JOIN webhooks w ON w.lane = d.lane WHERE d.lane = ? AND d.number = ?
-
--- replayable_window --
-SELECT d.number FROM deliveries d JOIN feed f ON f.position = d.position
-WHERE d.lane = ?1 AND d.number >= ?2 AND d.number < ?3 AND d.created_at >= ?4 AND d.created_at < ?5
-    AND d.state = ANY (?6)
-    AND (?7::bigint[] IS NULL OR d.trigger_number = ANY (?7::bigint[]))
-ORDER BY d.number
-
--- replay --
-UPDATE deliveries SET state = 2, failures = 0, replay = 1, due_at = ? WHERE lane = ? AND number = ANY (?)
-
--- numbers_of_lane --
-SELECT COALESCE(MIN(number), 0), COALESCE(MAX(number), 0) FROM deliveries WHERE lane = ?

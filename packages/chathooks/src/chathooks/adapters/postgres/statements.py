@@ -13,7 +13,8 @@ COMPLETED_STATEMENTS_KEPT = 512
 
 _NAME_LINE = re.compile(r"^-- ([a-z0-9_]+) --$", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"\?(\d*)")
-_COMPATIBLE_LINE = re.compile(r"^-- compatible with (\d+)$", re.MULTILINE)
+ADDITIVE = "-- additive"
+"""How a migration begins that only adds what older programs need not know."""
 
 
 class Migration(NamedTuple):
@@ -54,12 +55,15 @@ def statements(file: str) -> dict[str, str]:
 
 @cache
 def migrations() -> tuple[Migration, ...]:
-    """All migrations, in order; a file may say `-- compatible with N`, else it is compatible with itself alone."""
-    found = []
+    """All migrations, in order."""
+    scripts = []
     for entry in files(__package__).joinpath("migrations").iterdir():
         if entry.name.endswith(".sql"):
             number, _, name = entry.name.removesuffix(".sql").partition("_")
-            script = entry.read_text("utf-8")
-            said = _COMPATIBLE_LINE.search(script)
-            found.append(Migration(int(number), name, script, int(said[1] if said else number)))
-    return tuple(sorted(found))
+            scripts.append((int(number), name, entry.read_text("utf-8")))
+    found = []
+    compatible = 0
+    for step, name, script in sorted(scripts):
+        compatible = compatible if script.startswith(ADDITIVE) else step
+        found.append(Migration(step, name, script, compatible))
+    return tuple(found)

@@ -1,5 +1,6 @@
 """A PostgreSQL transaction: the ports of apps, chat, events, webhooks and deliveries on one connection."""
 
+from chathooks.adapters.postgres.app_removal import AppRemovalPart
 from chathooks.adapters.postgres.apps import AppsPart
 from chathooks.adapters.postgres.chat_bans import ChatBansPart
 from chathooks.adapters.postgres.chat_blocks import ChatBlocksPart
@@ -14,10 +15,12 @@ from chathooks.adapters.postgres.deliveries import DeliveryPart
 from chathooks.adapters.postgres.feed import FeedPart
 from chathooks.adapters.postgres.log import LogPart
 from chathooks.adapters.postgres.meta import MetaPart
+from chathooks.adapters.postgres.replays import ReplaysPart
 from chathooks.adapters.postgres.webhooks import WebhooksPart
 
 
 class PostgresTransaction(
+    AppRemovalPart,
     AppsPart,
     ChatBansPart,
     ChatBlocksPart,
@@ -32,6 +35,7 @@ class PostgresTransaction(
     FeedPart,
     LogPart,
     MetaPart,
+    ReplaysPart,
     WebhooksPart,
 ):
     """One class, so that a command may change chat state and append events in the same transaction."""

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from chathooks.adapters.sqlite.statements import migrations
-from chathooks.adapters.sqlite.store import SqliteStore, refuse_newer
+from chathooks.adapters.sqlite.store import SqliteStore
 from chathooks.kernel.errors import StartRefused
 
 BUSY_WAIT_S = 2.0
@@ -35,8 +35,7 @@ class SqliteSchema:
                 raise StartRefused(
                     "ERR_DATA_DIR", f"{self._path} cannot be read: {error}."
                 ) from None
-        refuse_newer(version)
-        return version, [(number, name) for number, name, _ in migrations() if number > version]
+        return version, [(step.number, step.name) for step in migrations() if step.number > version]
 
     async def apply(self) -> list[tuple[int, str]]:
         """Apply what is missing, as every start does; answers what was applied. Raises StartRefused."""
