@@ -425,3 +425,21 @@ def test_a_ca_file_is_what_the_database_is_verified_with(tmp_path: Path) -> None
 def test_an_address_that_cannot_be_read_is_refused() -> None:
     with pytest.raises(StartRefused, match="CHATHOOKS_DATABASE_URL cannot be read"):
         Database(url="postgresql://u@h/d?no_such_parameter=1").parameters()
+
+
+async def test_a_connection_that_is_cut_between_two_commands_loses_neither(
+    store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say = store._say
+
+    async def cut_before_the_second(name: str) -> None:
+        if name == "next_savepoint":
+            monkeypatch.setattr(store, "_say", say)
+            cut(url, store._lease.session)
+        await say(name)
+
+    monkeypatch.setattr(store, "_say", cut_before_the_second)
+    answers = await asyncio.wait_for(
+        asyncio.gather(*(store.write(_append) for _ in range(3))), WAIT_S
+    )
+    assert sorted(answers) == [1, 2, 3]

@@ -90,5 +90,9 @@ def test_the_log_reads_its_rows_in_the_order_in_which_it_shows_them(
 
 def test_every_sql_file_of_the_delivery_half_is_looked_at() -> None:
     folder = Path(str(files("chathooks.adapters.sqlite")))
-    chat_and_meta = {path.name for path in folder.glob("chat_*.sql")} | {"meta.sql", "webhooks.sql"}
+    chat_and_meta = {path.name for path in folder.glob("chat_*.sql")} | {
+        "meta.sql",
+        "webhooks.sql",
+        "tables.sql",
+    }
     assert {path.name for path in folder.glob("*.sql")} - chat_and_meta == set(FILES)

@@ -278,7 +278,7 @@ async def test_attempts_in_flight_are_found_in_a_large_backlog(
         async def move(tx: Any) -> None:
             row = LaneRow(LANE, 1, True, False, frozenset(), 200, 6, 3, {})
             await tx.save_lane(row)
-            tx._run("UPDATE deliveries SET state = 1, due_at = 0 WHERE number = 1")
+            await execute(tx, "UPDATE deliveries SET state = 1, due_at = 0 WHERE number = 1")
 
         await server.store.write(move)
         answer = await server.call("GET", "/webhooks/w1/deliveries?state=in_flight")

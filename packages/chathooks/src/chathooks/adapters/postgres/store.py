@@ -247,9 +247,11 @@ class PostgresStore:
             job = self._waiting.popleft()
             if job.answer.cancelled():
                 continue
-            if batch.jobs:
+            batch.jobs.append(
+                job
+            )  # first of all: whatever happens from here on, somebody answers it
+            if len(batch.jobs) > 1:
                 await self._say("next_savepoint")
-            batch.jobs.append(job)
             await self._run_job(job, batch)
             if self._loop.time() > ends_at:
                 break
