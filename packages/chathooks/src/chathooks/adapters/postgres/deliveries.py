@@ -147,6 +147,11 @@ class DeliveryPart(TransactionPart):
         if other:
             await self._run(_SQL["settle"], columns(other))
 
+    async def settle_delivered(self, lane: int, numbers: Sequence[int]) -> None:
+        runs = _runs([(lane, number) for number in numbers])
+        if runs:
+            await self._run(_SQL["settle_plainly_delivered"], columns(runs))
+
     async def held_at_head(self, lane: int, stream: int) -> int | None:
         row = await self._one(_SQL["held_at_head"], (lane, stream))
         return row[0] if row is not None and row[1] == State.HELD else None

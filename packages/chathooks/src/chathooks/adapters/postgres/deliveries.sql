@@ -75,6 +75,11 @@ UPDATE deliveries SET state = 3, failures = 0, due_at = NULL, ordered_stream = N
 FROM unnest(?::bigint[], ?::bigint[], ?::bigint[]) AS runs (lane, low, high)
 WHERE deliveries.lane = runs.lane AND deliveries.number BETWEEN runs.low AND runs.high
 
+-- settle_plainly_delivered --
+UPDATE deliveries SET state = 3
+FROM unnest(?::bigint[], ?::bigint[], ?::bigint[]) AS runs (lane, low, high)
+WHERE deliveries.lane = runs.lane AND deliveries.number BETWEEN runs.low AND runs.high
+
 -- settle --
 UPDATE deliveries SET state = settled.state, failures = settled.failures, due_at = settled.due_at,
     ordered_stream = settled.ordered_stream
