@@ -18,6 +18,7 @@ from benchmarks.processes import resident_mib
 from benchmarks.serving import settings_of
 from benchmarks.side import Counted, Spec, Window
 from benchmarks.workload import DATA, TRIGGER
+from chathooks.adapters.postgres.store import PostgresStore
 from chathooks.adapters.sqlite.store import SqliteStore
 from chathooks.adapters.sqlite.transaction import SqliteTransaction
 from chathooks.app.build import STORE_FILE, build
@@ -104,6 +105,11 @@ def _portions(events: int) -> Iterator[range]:
         yield range(first, min(first + EVENTS_PER_COMMAND, events))
 
 
+def _sqlite(store: SqliteStore | PostgresStore) -> SqliteStore:
+    assert isinstance(store, SqliteStore)  # the spec names no database
+    return store
+
+
 async def _unsettled(store: SqliteStore) -> int:
     async def query(tx: SqliteTransaction) -> int:
         sql = "SELECT COUNT(*) FROM deliveries WHERE state <> ?"
@@ -115,14 +121,14 @@ async def _unsettled(store: SqliteStore) -> int:
 
 async def _scale(spec: Spec) -> Counted:
     runtime = await build(settings_of(spec))
-    await _append(runtime.store, spec.events)
+    await _append(_sqlite(runtime.store), spec.events)
     window = Window(spec, delivered)
     window.begin()
     async with asyncio.timeout(DRAIN_S_MAX):
         await runtime.start()
         await runtime.engine.quiet()
     counted = window.end({"rss_mib": round(resident_mib(), 1)})
-    left = await _unsettled(runtime.store)
+    left = await _unsettled(_sqlite(runtime.store))
     await runtime.stop()
     if left or counted.done != spec.events:
         raise RuntimeError(f"{counted.done} of {spec.events} were delivered, {left} are not")
@@ -136,7 +142,7 @@ async def _memory(spec: Spec) -> Counted:
     await runtime.start()
     await asyncio.sleep(spec.seconds)
     counted = window.end({"rss_mib": round(resident_mib("VmHWM"), 1)})
-    left = await _unsettled(runtime.store)
+    left = await _unsettled(_sqlite(runtime.store))
     await runtime.stop()
     return msgspec.structs.replace(counted, notes={**counted.notes, "left": left})
 
