@@ -31,7 +31,7 @@ COMMANDS = dict(leaves(typer.main.get_command(app)))
 CALLING = {
     path: command
     for path, command in COMMANDS.items()
-    if path[0] not in ("serve", "demo", "doctor")
+    if path[0] not in ("serve", "demo", "doctor", "migrate")
 }
 
 
