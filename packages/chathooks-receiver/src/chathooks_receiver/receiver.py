@@ -166,12 +166,12 @@ class Receiver:
             arrival = self._intake.admit(method, headers, body)
         except Refusal as refusal:
             return refused(refusal)
+        mine: Future[bool] = Future()
         with self._lock:
             if self._seen.holds(arrival.digest):
                 return _DUPLICATE.response
             running = self._in_flight.get(arrival.digest)
             if running is None:
-                mine: Future[bool] = Future()
                 self._in_flight[arrival.digest] = mine
         if running is not None:
             return self._outcome_of(running)

@@ -5,12 +5,16 @@ The time that `put` may take is bounded by the receiver, which cancels it; a sin
 then, and gets it again with the next attempt.
 """
 
+import re
 import urllib.parse
 from typing import Protocol
 
 from chathooks_receiver.intake import Arrival
 
 HEADER_CHARS_MAX = 256
+ERROR_CHARS_MAX = 300
+
+_URL_CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
 
 class SinkUnavailable(Exception):
@@ -51,6 +55,12 @@ def metadata(arrival: Arrival) -> dict[str, str]:
     for name, value in arrival.headers.items():
         fields[_safe(name)] = _safe(value)
     return fields
+
+
+def told(error: BaseException) -> str:
+    """What a driver's error says, for the log: with its class, without credentials of a URL, at most 300 characters."""
+    text = _URL_CREDENTIALS.sub("//…@", f"{type(error).__name__}: {error}")
+    return text[:ERROR_CHARS_MAX]
 
 
 def _safe(text: str) -> str:

@@ -1,0 +1,19 @@
+from collections.abc import ItemsView, Mapping
+
+class HttpHeaders:
+    def items(self) -> ItemsView[str, str]: ...
+
+class HttpRequest:
+    method: str | None
+    headers: HttpHeaders
+    META: dict[str, str]
+    def read(self, size: int | None = ...) -> bytes: ...
+
+class HttpResponse:
+    def __init__(
+        self,
+        content: bytes = ...,
+        content_type: str | None = ...,
+        status: int | None = ...,
+        headers: Mapping[str, str] | None = ...,
+    ) -> None: ...
