@@ -1,4 +1,5 @@
 from collections.abc import ItemsView, Mapping
+from typing import Any
 
 class HttpHeaders:
     def items(self) -> ItemsView[str, str]: ...
@@ -6,8 +7,8 @@ class HttpHeaders:
 class HttpRequest:
     method: str | None
     headers: HttpHeaders
-    META: dict[str, str]
-    def read(self, size: int | None = ...) -> bytes: ...
+    META: dict[str, Any]
+    def read(self, size: int = ...) -> bytes: ...
 
 class HttpResponse:
     def __init__(

@@ -40,7 +40,10 @@ _KNOWN = _known_fields()
 
 
 def undocumented_fields(body: bytes, event: ReceivedEvent) -> tuple[str, ...]:
-    """Dotted names of at most eight fields of `body` that the catalog does not know; `trigger` where it is that."""
+    """Dotted names of at most eight fields of `body` that the catalog does not know; `trigger` where it is that.
+
+    Raises msgspec.DecodeError where a name cannot be read.
+    """
     fields = _KNOWN.get(event.trigger)
     if fields is None:
         return ("trigger",)

@@ -119,10 +119,15 @@ class Intake:
         now_s = self._now_s()
         self._check_signature(fields, body, now_s)
         try:
+            body.decode("utf-8")  # the decoder does not look at the bytes of fields that it skips
             event = decode_body(body)
             key = event.dedupe_key()
+            undocumented = undocumented_fields(body, event)
         except MalformedBody as error:
             raise Refusal(400, error.code, error.message) from None
+        except (UnicodeError, msgspec.DecodeError) as error:
+            message = f"The body is not valid JSON: {error}"
+            raise Refusal(400, MalformedBody.code, message) from None
         return Arrival(
             event=event,
             key=key,
@@ -131,7 +136,7 @@ class Intake:
             body=body,
             headers=_senders_own(fields),
             received_at_ms=int(now_s * 1000),
-            undocumented=undocumented_fields(body, event),
+            undocumented=undocumented,
         )
 
     def _check_credentials(self, fields: Mapping[str, str]) -> None:

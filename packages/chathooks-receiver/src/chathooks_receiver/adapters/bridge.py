@@ -14,6 +14,11 @@ HANDLE_TIMEOUT_S = 1.9
 """Above the receiver's own budget and below the sender's two seconds; only a stuck loop gets there."""
 
 
+_STOPPING = Refusal(
+    503, "ERR_STOPPING", "The receiver is stopping. Try again.", {"Retry-After": "1"}
+)
+
+
 class BlockingReceiver:
     """`handle` from any thread. Close it, or use it as a context manager."""
 
@@ -44,13 +49,14 @@ class BlockingReceiver:
 
     def handle(self, method: str, headers: Headers, body: bytes) -> Response:
         """Answer one request as `AsyncReceiver.handle` does. Never raises."""
+        work = self._receiver.handle(method, headers, body)
         try:
-            coming = asyncio.run_coroutine_threadsafe(
-                self._receiver.handle(method, headers, body), self._loop
-            )
-            return coming.result(HANDLE_TIMEOUT_S)
-        except (FutureTimeoutError, CancelledError, RuntimeError):
-            return refused(Refusal(503, "ERR_STOPPING", "The receiver is stopping. Try again."))
+            return asyncio.run_coroutine_threadsafe(work, self._loop).result(HANDLE_TIMEOUT_S)
+        except (FutureTimeoutError, CancelledError):
+            return refused(_STOPPING)
+        except RuntimeError:
+            work.close()  # the loop is closed: it will not run
+            return refused(_STOPPING)
 
     def close(self) -> None:
         """Wait for events in flight, disconnect, end the thread."""

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 from chathooks_receiver.intake import Headers, Response, refused, too_large
 
+LENGTH_DIGITS_MAX = 20
+
 
 class Handler(Protocol):
     """`Receiver` or `BlockingReceiver`."""
@@ -16,13 +18,6 @@ class Handler(Protocol):
 
     def handle(self, method: str, headers: Headers, body: bytes) -> Response:
         """Answer one request."""
-
-
-class Readable(Protocol):
-    """A stream of bytes."""
-
-    def read(self, size: int = ..., /) -> bytes:
-        """At most `size` bytes."""
 
 
 class WsgiApp:
@@ -45,22 +40,26 @@ class WsgiApp:
 
 def handle_environ(receiver: Handler, environ: Mapping[str, Any]) -> Response:
     """Read the body of a WSGI request, up to the limit, and answer it."""
-    length = str(environ.get("CONTENT_LENGTH") or "")
-    declared = int(length) if length.isdigit() and len(length) < 20 else None
-    body = read_body(environ["wsgi.input"], declared, receiver.body_bytes_max)
+    body = read_body(environ, receiver.body_bytes_max)
     if body is None:
         return refused(too_large(receiver.body_bytes_max))
     return receiver.handle(environ["REQUEST_METHOD"], _headers(environ), body)
 
 
-def read_body(stream: Readable, declared: int | None, bytes_max: int) -> bytes | None:
-    """The body, or None where it is larger than `bytes_max` bytes. `declared` is the Content-Length, if any.
+def read_body(environ: Mapping[str, Any], bytes_max: int) -> bytes | None:
+    """The body, or None where it is larger than `bytes_max` bytes.
 
-    Without one, servers that take chunked bodies end the stream themselves; at most one byte too many is read.
+    Without a Content-Length a body can only be read from a server that ends it (`wsgi.input_terminated`, as gunicorn,
+    waitress and Werkzeug do for chunked ones); at others it is taken for empty, since reading on would hang.
     """
-    if declared is not None and declared > bytes_max:
-        return None
-    left = bytes_max + 1 if declared is None else declared
+    length = str(environ.get("CONTENT_LENGTH") or "")
+    if length.isdigit() and len(length) < LENGTH_DIGITS_MAX:
+        left = int(length)
+        if left > bytes_max:
+            return None
+    else:
+        left = bytes_max + 1 if environ.get("wsgi.input_terminated") else 0
+    stream = environ["wsgi.input"]
     chunks: list[bytes] = []
     while left > 0:
         chunk = stream.read(left)
