@@ -131,7 +131,7 @@ class Intake:
         return Arrival(
             event=event,
             key=key,
-            digest=hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest(),
+            digest=_digest(key),
             stream=stream_of(event),
             body=body,
             headers=_senders_own(fields),
@@ -166,6 +166,21 @@ class Intake:
             raise Refusal(401, error.code, error.message) from None
 
 
+def arrival_of(body: bytes, headers: Mapping[str, str], received_at_ms: int) -> Arrival:
+    """An event that was admitted before, from what was kept of it. Raises `MalformedBody` for what was not."""
+    event = decode_body(body)
+    key = event.dedupe_key()
+    return Arrival(
+        event=event,
+        key=key,
+        digest=_digest(key),
+        stream=stream_of(event),
+        body=body,
+        headers=headers,
+        received_at_ms=received_at_ms,
+    )
+
+
 def too_large(bytes_max: int) -> Refusal:
     """The refusal of a body above `bytes_max` bytes, for adapters that stop reading there."""
     return Refusal(413, "ERR_BODY_TOO_LARGE", f"The body is larger than {bytes_max} bytes.")
@@ -184,6 +199,10 @@ def refused(refusal: Refusal) -> Response:
     """The answer that tells of a refusal."""
     error = {"code": refusal.code, "message": refusal.message}
     return answer(refusal.status, {"error": error}, refusal.headers)
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
 def _lower_case(headers: Headers) -> dict[str, str]:

@@ -9,6 +9,7 @@ is leased is a lane with its oldest job. Cost does not grow with what waits.
        └──lease lapses────┘──bury──▶ dead: kept with its error, its lane goes on
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -83,3 +84,8 @@ class Queue(Protocol):
 
     async def waiting(self) -> int:
         """How many jobs wait or run."""
+
+
+def timer_digest(key: str) -> bytes:
+    """What tells the timer `key` apart in an inbox: no event has the same."""
+    return hashlib.sha256(b"timer\0" + key.encode("utf-8", "surrogatepass")).digest()

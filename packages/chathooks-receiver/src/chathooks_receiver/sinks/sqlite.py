@@ -4,7 +4,6 @@ The digest of the dedupe key is unique in the table, so an event and the record 
 commit: "seen" and "stored" cannot part. Jobs that are done keep their key, without the body, within a window.
 """
 
-import hashlib
 import sqlite3
 import time
 import uuid
@@ -16,7 +15,7 @@ import msgspec
 
 from chathooks_receiver.database import Database, DatabaseUnavailable, named_statements
 from chathooks_receiver.intake import Arrival
-from chathooks_receiver.queue import TIMER_PREFIX, DeadJob, Job, QueueUnavailable
+from chathooks_receiver.queue import TIMER_PREFIX, DeadJob, Job, QueueUnavailable, timer_digest
 from chathooks_receiver.sinks import SinkUnavailable
 
 DONE_KEPT_MAX = 1_000_000
@@ -190,7 +189,7 @@ class SqliteInbox:
 
     async def schedule(self, key: str, name: str, payload: bytes, due_s: float) -> None:
         """Set the timer `key`, or set it anew; a run of it that is under way no longer counts then."""
-        digest = _timer_digest(key)
+        digest = timer_digest(key)
         stream = f"{TIMER_PREFIX}{digest.hex()}"
         row = (digest, key, TIMER_PREFIX + name, stream, payload, b"{}", self._now_ms())
 
@@ -203,7 +202,7 @@ class SqliteInbox:
 
     async def cancel(self, key: str) -> bool:
         """Take the timer `key` back; False if it is not set or runs already."""
-        digest = _timer_digest(key)
+        digest = timer_digest(key)
 
         def work(connection: sqlite3.Connection) -> bool:
             row = connection.execute(_SQL["forget_timer"], (digest, self._now_ms())).fetchone()
@@ -241,7 +240,3 @@ class SqliteInbox:
 
     def _now_ms(self) -> int:
         return int(self._now_s() * 1000)
-
-
-def _timer_digest(key: str) -> bytes:
-    return hashlib.sha256(b"timer\0" + key.encode("utf-8", "surrogatepass")).digest()
