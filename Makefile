@@ -32,15 +32,15 @@ test: setup ## all tests (services that are missing are skipped here and fail in
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: setup ## format, lint, import contracts, size budgets, types
-	$(BIN)/ruff format --check packages tests benchmarks
-	$(BIN)/ruff check packages tests benchmarks
+	$(BIN)/ruff format --check packages tests benchmarks examples
+	$(BIN)/ruff check packages tests benchmarks examples
 	$(BIN)/lint-imports --config .importlinter
 	$(BIN)/mypy packages/chathooks-events/src packages/chathooks-receiver/src packages/chathooks/src benchmarks
 	$(BIN)/python -m pytest -q tests/architecture tests/docs
 
 format: setup ## rewrite the code as `make check` wants it
-	$(BIN)/ruff format packages tests benchmarks
-	$(BIN)/ruff check --fix packages tests benchmarks
+	$(BIN)/ruff format packages tests benchmarks examples
+	$(BIN)/ruff check --fix packages tests benchmarks examples
 
 $(VENV)/.bench-ready: $(STAMP) requirements/bench.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt

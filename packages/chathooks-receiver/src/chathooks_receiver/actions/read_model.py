@@ -29,6 +29,15 @@ class ReadModel:
         """Name the file; the handler's process alone writes to it, others may read."""
         self._database = Database(Path(path), _SQL["schema"], synchronous="FULL")
 
+    async def __aenter__(self) -> "ReadModel":
+        """Open."""
+        await self.open()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """Close."""
+        await self.close()
+
     async def open(self) -> None:
         """Open or make the file. Raises `DatabaseUnavailable`."""
         await self._database.open()

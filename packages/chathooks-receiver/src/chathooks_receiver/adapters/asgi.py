@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from chathooks_receiver.intake import Response, refused, too_large
@@ -24,11 +25,19 @@ class Disconnected(Exception):
 
 
 class ReceiverApp:
-    """Answers at every path. Opens the receiver with the lifespan protocol and closes it in the end."""
+    """Answers at every path. Opens the receiver with the lifespan protocol and closes it in the end.
 
-    def __init__(self, receiver: AsyncReceiver) -> None:
-        """Keep the receiver."""
+    `contexts` are entered after the receiver is open, in this order, and left before it is closed: a worker, for example.
+    """
+
+    def __init__(
+        self,
+        receiver: AsyncReceiver,
+        contexts: Sequence[AbstractAsyncContextManager[object]] = (),
+    ) -> None:
+        """Keep both."""
         self._receiver = receiver
+        self._contexts = contexts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection or the lifespan."""
@@ -41,15 +50,18 @@ class ReceiverApp:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        try:
-            await self._receiver.open()
-        except Exception as error:
-            log.exception("The receiver cannot start.")
-            await send({"type": "lifespan.startup.failed", "message": type(error).__name__})
-            return
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self._receiver.close()
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self._receiver)
+                for context in self._contexts:
+                    await stack.enter_async_context(context)
+            except Exception as error:
+                log.exception("The receiver cannot start.")
+                message = {"type": "lifespan.startup.failed", "message": type(error).__name__}
+                await send(message)
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -91,6 +91,15 @@ class Worker:
         self.buried = 0
         """Jobs that were set aside."""
 
+    async def __aenter__(self) -> "Worker":
+        """Start."""
+        self.start()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """Stop."""
+        await self.stop()
+
     def wake(self) -> None:
         """Look for work now: there is some."""
         self._wake.set()
