@@ -1,6 +1,7 @@
 """Write to people: e-mail, SMS, Slack and some hundred more services, through Apprise."""
 
 import asyncio
+import warnings
 from collections.abc import Sequence
 
 import apprise
@@ -16,9 +17,12 @@ class Notifier:
     def __init__(self, urls: Sequence[str]) -> None:
         """Read the URLs, which hold secrets and are told to nobody. ValueError for one that Apprise does not know."""
         self._services = apprise.Apprise()
-        for number, url in enumerate(urls, start=1):
-            if not self._services.add(url):
-                raise ValueError(f"Apprise does not know the service of URL number {number}.")
+        with warnings.catch_warnings():
+            # Apprise loads its services here; some of them import modules that Python will drop.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            for number, url in enumerate(urls, start=1):
+                if not self._services.add(url):
+                    raise ValueError(f"Apprise does not know the service of URL number {number}.")
 
     async def send(self, title: str, text: str) -> None:
         """Send to all services. Raises `NotifyFailed`."""
