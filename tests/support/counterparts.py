@@ -68,7 +68,6 @@ class Crm(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"{}")
 
-
     def log_message(self, format: str, *args: object) -> None:
         pass
 

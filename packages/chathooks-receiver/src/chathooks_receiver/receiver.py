@@ -297,6 +297,14 @@ class AsyncReceiver:
             self._tell(self._observe, verdict, arrival, course, started_s, len(body))
         return verdict.response
 
+    def refuse(self, refusal: Refusal, body_bytes: int = 0) -> Response:
+        """The answer to a request that its adapter refuses without reading it whole; the observer is told."""
+        verdict = _refusal(refusal)
+        if self._observe is not None:
+            course, started_s = _Course(), self._steady_s()
+            self._tell(self._observe, verdict, None, course, started_s, body_bytes)
+        return verdict.response
+
     async def _deliver(self, arrival: Arrival, course: "_Course") -> _Verdict:
         running = self._in_flight.get(arrival.digest)
         if running is not None:

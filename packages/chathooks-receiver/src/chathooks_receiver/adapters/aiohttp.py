@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from aiohttp import web
 
 from chathooks_receiver.adapters.asgi import BODY_TIMEOUT_S
-from chathooks_receiver.intake import Response, refused, too_large
+from chathooks_receiver.intake import Response, too_large
 from chathooks_receiver.receiver import AsyncReceiver
 
 
@@ -20,7 +20,7 @@ def handler(receiver: AsyncReceiver) -> Callable[[web.Request], Awaitable[web.Re
     async def webhook(request: web.Request) -> web.Response:
         body = await _body(request, receiver.body_bytes_max)
         if body is None:
-            return _converted(refused(too_large(receiver.body_bytes_max)))
+            return _converted(receiver.refuse(too_large(receiver.body_bytes_max)))
         return _converted(await receiver.handle(request.method, request.headers.items(), body))
 
     return webhook

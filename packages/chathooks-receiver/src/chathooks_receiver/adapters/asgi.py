@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from chathooks_receiver.intake import Response, refused, too_large
+from chathooks_receiver.intake import Response, too_large
 from chathooks_receiver.receiver import AsyncReceiver
 
 BODY_TIMEOUT_S = 10.0
@@ -74,7 +74,7 @@ async def serve_request(
     except Disconnected:
         return
     if body is None:
-        await _answer(refused(too_large(receiver.body_bytes_max)), send, close=True)
+        await _answer(receiver.refuse(too_large(receiver.body_bytes_max)), send, close=True)
         return
     headers = [
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response as StarletteResponse
 
 from chathooks_receiver.adapters.asgi import BODY_TIMEOUT_S
-from chathooks_receiver.intake import Response, refused, too_large
+from chathooks_receiver.intake import Response, too_large
 from chathooks_receiver.receiver import AsyncReceiver
 
 CLIENT_CLOSED_STATUS = 400
@@ -29,7 +29,7 @@ def endpoint(receiver: AsyncReceiver) -> Callable[[Request], Awaitable[Starlette
         except (ClientDisconnect, TimeoutError):
             return StarletteResponse(status_code=CLIENT_CLOSED_STATUS)
         if body is None:
-            return _converted(refused(too_large(receiver.body_bytes_max)))
+            return _converted(receiver.refuse(too_large(receiver.body_bytes_max)))
         return _converted(await receiver.handle(request.method, request.headers.items(), body))
 
     return webhook

@@ -104,6 +104,10 @@ class Worker:
         """Look for work now: there is some."""
         self._wake.set()
 
+    async def waiting(self) -> int:
+        """How many jobs wait or run. Raises `QueueUnavailable`."""
+        return await self._queue.waiting()
+
     def start(self) -> None:
         """Begin. Call it on a running event loop."""
         self._threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="workflow")
