@@ -50,6 +50,11 @@ class Store(MemoryDedupe):
         self.busy = False
         self.released: list[bytes] = []
 
+    def look(self, digest: bytes) -> Claim | None:
+        if self.busy or self.claim_error is not None:
+            return None
+        return super().look(digest)
+
     async def claim(self, digest: bytes) -> Claim:
         if self.claim_error is not None:
             raise self.claim_error

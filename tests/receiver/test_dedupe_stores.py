@@ -11,7 +11,8 @@ from chathooks_receiver.dedupe import Claim, Dedupe, DedupeUnavailable
 from chathooks_receiver.dedupe.memory import MemoryDedupe
 from chathooks_receiver.dedupe.postgres import PostgresDedupe
 from chathooks_receiver.dedupe.redis import RedisDedupe
-from chathooks_receiver.dedupe.sqlite import PRUNE_EVERY, SqliteDedupe
+from chathooks_receiver.dedupe.sqlite import SqliteDedupe
+from chathooks_receiver.dedupe.sqlite_shared import PRUNE_EVERY, SharedSqliteDedupe
 from support.services import Service
 from support.waiting import eventually
 
@@ -35,10 +36,11 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, fresh_name: str) -> Mak
     kind = request.param
     if kind == "memory":
         return lambda lease_s=LEASE_S: MemoryDedupe()
-    if kind.startswith("sqlite"):
-        return lambda lease_s=LEASE_S: SqliteDedupe(
-            tmp_path / "seen.sqlite3", shared=kind.endswith("shared"), lease_s=lease_s
-        )
+    path = tmp_path / "seen.sqlite3"
+    if kind == "sqlite":
+        return lambda lease_s=LEASE_S: SqliteDedupe(path)
+    if kind == "sqlite shared":
+        return lambda lease_s=LEASE_S: SharedSqliteDedupe(path, lease_s=lease_s)
     if kind == "postgres":
         server: Service = request.getfixturevalue("postgres_server")
         dsn = f"postgresql://tests@127.0.0.1:{server.port}/postgres"
@@ -147,14 +149,57 @@ async def test_of_many_claims_at_once_one_wins(make: Make, key: bytes) -> None:
         await store.close()
 
 
-async def test_the_window_in_a_file_is_bounded(tmp_path: Path) -> None:
-    store = SqliteDedupe(tmp_path / "seen.sqlite3", events_max=100)
+async def test_a_look_says_what_a_claim_says_or_nothing(tmp_path: Path) -> None:
+    alone = SqliteDedupe(tmp_path / "seen.sqlite3")
+    await alone.open()
+    assert alone.look(digest("a")) is Claim.FRESH
+    await alone.confirm(digest("a"))
+    assert alone.look(digest("a")) is Claim.SEEN
+    await alone.close()
+    for shared in (RedisDedupe("redis://127.0.0.1:1"), SharedSqliteDedupe(tmp_path / "x.sqlite3")):
+        assert shared.look(digest("a")) is None
+
+
+async def test_the_window_in_a_shared_file_is_bounded(tmp_path: Path) -> None:
+    store = SharedSqliteDedupe(tmp_path / "seen.sqlite3", events_max=100)
     await store.open()
     keys = [digest(str(number)) for number in range(PRUNE_EVERY)]
     await asyncio.gather(*(store.confirm(item) for item in keys))
     assert store.count() == 100
     assert await store.claim(keys[0]) is Claim.FRESH
     assert await store.claim(keys[-1]) is Claim.SEEN
+    await store.close()
+
+
+async def test_the_window_in_a_file_is_bounded_and_read_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "seen.sqlite3"
+    store = SqliteDedupe(path, events_max=100)
+    await store.open()
+    keys = [digest(str(number)) for number in range(1_000)]
+    for start in range(0, len(keys), 7):
+        await asyncio.gather(*(store.confirm(item) for item in keys[start : start + 7]))
+    assert store.count() == 100
+    await store.close()
+    again = SqliteDedupe(path, events_max=100)
+    await again.open()
+    seen = [key for key in keys if again.look(key) is Claim.SEEN]
+    assert seen == keys[-100:]
+    await again.close()
+    assert path.stat().st_size < 100_000
+
+
+async def test_one_that_gives_up_waiting_takes_no_other_confirmation_with_it(
+    tmp_path: Path,
+) -> None:
+    store = SqliteDedupe(tmp_path / "seen.sqlite3")
+    await store.open()
+    impatient = asyncio.create_task(store.confirm(digest("a")))
+    patient = asyncio.create_task(store.confirm(digest("b")))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    await patient
+    assert store.look(digest("b")) is Claim.SEEN
+    await store.confirm(digest("c"))
     await store.close()
 
 
@@ -168,7 +213,7 @@ async def test_a_file_that_cannot_be_opened_is_told_plainly(tmp_path: Path) -> N
     [
         RedisDedupe("redis://127.0.0.1:1"),
         PostgresDedupe("postgresql://u@127.0.0.1:1/d"),
-        SqliteDedupe("unused.sqlite3", shared=True),
+        SharedSqliteDedupe("unused.sqlite3"),
     ],
     ids=("redis", "postgres", "sqlite"),
 )
@@ -191,5 +236,7 @@ async def test_a_store_that_cannot_be_reached_says_so_at_the_start(kind: str) ->
 
 @pytest.mark.parametrize("events_max", [0, -1])
 def test_a_window_of_nothing_is_refused(events_max: int, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        SharedSqliteDedupe(tmp_path / "seen.sqlite3", events_max=events_max)
     with pytest.raises(ValueError, match="at least one"):
         SqliteDedupe(tmp_path / "seen.sqlite3", events_max=events_max)

@@ -1,8 +1,9 @@
 """SQLite with group commit: statements of many callers, one commit for all of them.
 
-Statements run on the event loop's thread, where they take microseconds; COMMIT, and BEGIN where other processes
-write too, run in a thread of the file's own, since they may wait for the disk. What is submitted while a commit is
-under way makes up the next batch. A caller is answered after its batch is committed, never before; a batch that
+Statements run on the event loop's thread, where they take microseconds; what may wait for the disk runs in a thread of the
+file's own: COMMIT with `synchronous="FULL"`, BEGIN where other processes write too, and checkpoints. What is submitted
+while a commit is under way makes up the next batch. With "NORMAL" a commit is a write to the system's page cache, cheaper
+than the way to a thread and back, and is done at once. A caller is answered after its batch is committed, never before; a batch that
 fails is done again one by one, so that one bad statement fails its own caller alone.
 
 Crash at any point: what was answered is committed (with `synchronous="FULL"` it survives a power cut too, with
@@ -10,6 +11,7 @@ Crash at any point: what was answered is committed (with `synchronous="FULL"` it
 """
 
 import asyncio
+import logging
 import re
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +23,12 @@ T = TypeVar("T")
 
 BATCH_MAX = 512
 """Callers that share a commit."""
+CHECKPOINT_EVERY = 500
+"""Commits between two checkpoints, where this module asks for them."""
 BUSY_TIMEOUT_MS = 1_000
 """How long to wait for another process's commit."""
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 
@@ -53,6 +59,8 @@ class Database:
         self._schema = schema
         self._synchronous = synchronous
         self._shared = shared
+        self._commits_inline = synchronous == "NORMAL" and not shared
+        self._until_checkpoint = CHECKPOINT_EVERY
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._thread: ThreadPoolExecutor | None = None
@@ -67,6 +75,8 @@ class Database:
             self._writer = await loop.run_in_executor(self._thread, self._connect)
             self._writer.executescript(self._schema)
             self._reader = await loop.run_in_executor(self._thread, self._connect)
+            if self._commits_inline:
+                self._writer.execute("PRAGMA wal_autocheckpoint = 0")
         except (sqlite3.Error, OSError) as error:
             await self.close()
             raise DatabaseUnavailable(f"{self._path} cannot be opened: {error}") from None
@@ -130,6 +140,8 @@ class Database:
                 if not await self._commit(batch) and len(batch) > 1:
                     for single in batch:
                         await self._commit([single])
+                if self._commits_inline:
+                    await self._checkpoint_now_and_then()
         finally:
             self._committing = None
 
@@ -145,7 +157,10 @@ class Database:
             else:
                 self._writer.execute("BEGIN IMMEDIATE")
             results = [work(self._writer) for work, _ in batch]
-            await loop.run_in_executor(self._thread, self._writer.execute, "COMMIT")
+            if self._commits_inline:
+                self._writer.execute("COMMIT")
+            else:
+                await loop.run_in_executor(self._thread, self._writer.execute, "COMMIT")
         except Exception as error:
             self._roll_back()
             if len(batch) == 1:
@@ -156,6 +171,20 @@ class Database:
                 future.set_result(result)
         return True
 
+    async def _checkpoint_now_and_then(self) -> None:
+        """Between two batches, since a log that is written to all the time would never start anew."""
+        self._until_checkpoint -= 1
+        if self._until_checkpoint > 0 or self._writer is None:
+            return
+        self._until_checkpoint = CHECKPOINT_EVERY
+        try:
+            await asyncio.get_running_loop().run_in_executor(
+                self._thread, _checkpoint, self._writer
+            )
+        except sqlite3.Error as error:
+            # The log grows on until the next one works; nothing is lost.
+            log.warning("%s cannot be checkpointed: %s", self._path, error)
+
     def _roll_back(self) -> None:
         if self._writer is not None and self._writer.in_transaction:
             self._writer.execute("ROLLBACK")
@@ -164,6 +193,10 @@ class Database:
         if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError):
             return DatabaseUnavailable(f"{self._path} cannot be written: {error}")
         return error
+
+
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _fail(future: "asyncio.Future[Any]", error: Exception) -> None:

@@ -5,6 +5,7 @@ only then the body. Nothing of an unauthenticated body is parsed.
 """
 
 import hashlib
+import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
@@ -12,7 +13,13 @@ import msgspec
 from chathooks_events.catalog import TRIGGERS
 from chathooks_events.envelope import ReceivedEvent, decode_body
 from chathooks_events.errors import MalformedBody, SignatureError
-from chathooks_events.signing import TIMESTAMP_TOLERANCE_S, SigningKey, verify, verify_basic
+from chathooks_events.signing import (
+    TIMESTAMP_TOLERANCE_S,
+    SigningKey,
+    basic_authorization,
+    verify,
+    verify_basic,
+)
 from chathooks_receiver.drift import undocumented_fields
 from chathooks_receiver.ordering import stream_of
 
@@ -94,6 +101,7 @@ class Intake:
         """Parse the secrets once."""
         self._now_s = now_s
         self._credentials = tuple(credentials)
+        self._expected = [basic_authorization(*pair).encode() for pair in self._credentials]
         self._keys = tuple(SigningKey.parse(secret) for secret in secrets)
         self.body_bytes_max = body_bytes_max
         self._tolerance_s = tolerance_s
@@ -140,8 +148,14 @@ class Intake:
         )
 
     def _check_credentials(self, fields: Mapping[str, str]) -> None:
-        given = fields.get("authorization")
-        if self._credentials and not verify_basic(given, self._credentials):
+        if not self._credentials:
+            return
+        given = fields.get("authorization", "")
+        # Most requests hold the very text that is expected; only others are taken apart.
+        same = False
+        for expected in self._expected:
+            same |= hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected)
+        if not same and not verify_basic(given, self._credentials):
             raise Refusal(
                 401,
                 "ERR_CREDENTIALS",
@@ -215,9 +229,12 @@ def _lower_case(headers: Headers) -> dict[str, str]:
 
 def _senders_own(fields: Mapping[str, str]) -> dict[str, str]:
     own: dict[str, str] = {}
-    for name, value in fields.items():
+    for name in fields:
+        if not name.startswith(KEPT_HEADERS_PREFIX):
+            continue
+        value = fields[name]
         short = len(name) <= KEPT_HEADER_CHARS_MAX and len(value) <= KEPT_HEADER_CHARS_MAX
-        if name.startswith(KEPT_HEADERS_PREFIX) and short and value.isascii():
+        if short and value.isascii():
             own[name] = value
             if len(own) == KEPT_HEADERS_MAX:
                 break

@@ -362,6 +362,10 @@ class AsyncReceiver:
         return _ACCEPTED if new else _DUPLICATE
 
     async def _claim(self, digest: bytes, course: "_Course") -> Claim:
+        known = self.dedupe.look(digest)
+        if known is not None:
+            course.claimed = known is Claim.FRESH
+            return known
         while True:
             try:
                 async with asyncio.timeout(DEDUPE_BUDGET_S):

@@ -33,6 +33,9 @@ class Dedupe(Protocol):
     async def open(self) -> None:
         """Connect; make tables where needed."""
 
+    def look(self, digest: bytes) -> Claim | None:
+        """The answer of `claim` where it takes no waiting, else None. FRESH is as good as a claim then."""
+
     async def claim(self, digest: bytes) -> Claim:
         """Ask for the event, and take it where it is fresh. Raises `DedupeUnavailable`."""
 

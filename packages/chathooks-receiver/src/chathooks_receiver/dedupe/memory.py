@@ -14,9 +14,13 @@ class MemoryDedupe:
     async def open(self) -> None:
         """Nothing to do."""
 
-    async def claim(self, digest: bytes) -> Claim:
+    def look(self, digest: bytes) -> Claim | None:
         """FRESH or SEEN; never BUSY."""
         return Claim.SEEN if self._window.holds(digest) else Claim.FRESH
+
+    async def claim(self, digest: bytes) -> Claim:
+        """What `look` says."""
+        return self.look(digest) or Claim.FRESH
 
     async def confirm(self, digest: bytes) -> None:
         """Remember it."""

@@ -50,6 +50,10 @@ class PostgresDedupe:
             await self.close()
             raise DedupeUnavailable(f"PostgreSQL: {error}") from None
 
+    def look(self, digest: bytes) -> Claim | None:
+        """None: ask with `claim`."""
+        return None
+
     async def claim(self, digest: bytes) -> Claim:
         """Take a lease on it, or say who has it. Raises `DedupeUnavailable`."""
         pool = self._connected()

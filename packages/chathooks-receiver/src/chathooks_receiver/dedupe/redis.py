@@ -58,6 +58,10 @@ class RedisDedupe:
             await self.close()
             raise DedupeUnavailable(f"Redis: {error}") from None
 
+    def look(self, digest: bytes) -> Claim | None:
+        """None: ask with `claim`."""
+        return None
+
     async def claim(self, digest: bytes) -> Claim:
         """Take a lease on it, or say who has it. Raises `DedupeUnavailable`."""
         client, key = self._connected(), self._prefix + digest.hex().encode()

@@ -7,6 +7,7 @@ from typing import TypeVar
 from chathooks_receiver.dedupe import Dedupe
 from chathooks_receiver.dedupe.memory import MemoryDedupe
 from chathooks_receiver.dedupe.sqlite import SqliteDedupe
+from chathooks_receiver.dedupe.sqlite_shared import SharedSqliteDedupe
 from chathooks_receiver.service import settings as s
 from chathooks_receiver.sinks import Sink
 from chathooks_receiver.sinks.jsonlines import JsonLinesSink
@@ -22,7 +23,9 @@ def make_dedupe(settings: s.DedupeSettings) -> Dedupe:
         case s.MemoryDedupeSettings(events_max=events_max):
             return MemoryDedupe(events_max)
         case s.SqliteDedupeSettings(path=path, shared=shared, events_max=events_max):
-            return SqliteDedupe(path, shared=shared, events_max=events_max)
+            if shared:
+                return SharedSqliteDedupe(path, events_max=events_max)
+            return SqliteDedupe(path, events_max=events_max)
         case s.PostgresDedupeSettings(dsn=dsn, window_s=window_s):
             return _needing("postgres", lambda: _postgres_dedupe(dsn, window_s))
         case s.RedisDedupeSettings(url=url, window_s=window_s):

@@ -94,7 +94,9 @@ class SqliteDedupeSettings(Part, frozen=True, kw_only=True, tag_field="kind", ta
 
     path: Annotated[str, Meta(description="the file")]
     shared: Annotated[bool, Meta(description="other processes use the file too")] = False
-    events_max: Annotated[Positive, Meta(description="events that are remembered")] = 1_000_000
+    events_max: Annotated[
+        Positive, Meta(description="events that are remembered; about 150 bytes of memory each")
+    ] = 200_000
 
 
 class PostgresDedupeSettings(Part, frozen=True, kw_only=True, tag_field="kind", tag="postgres"):

@@ -1,15 +1,16 @@
 """Events kept in memory, for tests and measurements."""
 
+from collections import deque
+
 from chathooks_receiver.intake import Arrival
 
 
 class MemorySink:
-    """A list. What it holds is lost with the process: for tests, not for production."""
+    """What it holds is lost with the process: for tests, not for production."""
 
     def __init__(self, events_max: int | None = None) -> None:
         """Keep at most the newest `events_max` events, or all for None."""
-        self._events_max = events_max
-        self.arrivals: list[Arrival] = []
+        self.arrivals: deque[Arrival] = deque(maxlen=events_max)
         self.count = 0
 
     async def open(self) -> None:
@@ -19,8 +20,6 @@ class MemorySink:
         """Append."""
         self.count += 1
         self.arrivals.append(arrival)
-        if self._events_max is not None and len(self.arrivals) > self._events_max:
-            del self.arrivals[: len(self.arrivals) - self._events_max]
         return True
 
     async def close(self) -> None:
