@@ -19,6 +19,7 @@ from chathooks_receiver.adapters.asgi import ReceiverApp
 from chathooks_receiver.dedupe.sqlite import SqliteDedupe
 from chathooks_receiver.intake import Arrival
 from chathooks_receiver.receiver import AsyncReceiver
+from chathooks_receiver.service.run import calm_collector
 from chathooks_receiver.sinks import Sink
 from chathooks_receiver.sinks.memory import MemorySink
 from chathooks_receiver.testing import TEST_CREDENTIALS, TEST_SECRET
@@ -100,6 +101,7 @@ def main(side: str, place: str, folder: Path) -> None:
             credentials=[TEST_CREDENTIALS],
         )
         app = ReceiverApp(receiver)
+        calm_collector()  # as the ready service does
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(512)  # before the port is told: the load connects at once

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +56,19 @@ class ServiceProcess:
                 stderr=output,
             )
         wait_until(self._is_ready, "the service is ready", START_TIMEOUT_S)
+
+    def start_supervised(self) -> None:
+        """Start as a supervisor does: once more where the start was refused, since a broker may still be coming up."""
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        while True:
+            try:
+                self.start()
+            except AssertionError:
+                self.kill()
+                if time.monotonic() > deadline_s:
+                    raise
+            else:
+                return
 
     def _is_ready(self) -> bool:
         assert self.process is not None

@@ -83,17 +83,24 @@ async def read_nats(port: int, stream: str, at_least: int) -> list[Stored]:
 async def read_rabbitmq(port: int, queue: str, at_least: int) -> list[Stored]:
     import aio_pika
 
-    connection = await aio_pika.connect(f"amqp://guest:guest@127.0.0.1:{port}/")
-    channel = await connection.channel()
-    source = await channel.get_queue(queue)
+    arrived: asyncio.Queue[Stored] = asyncio.Queue()
+
+    async def keep(message: aio_pika.abc.AbstractIncomingMessage) -> None:
+        headers = {name: str(value) for name, value in message.headers.items()}
+        arrived.put_nowait(Stored(message.body, headers))
+        await message.ack()
 
     async def fetch() -> list[Stored]:
-        message = await source.get(fail=False, timeout=QUIET_S * 5)
-        if message is None:
+        try:
+            async with asyncio.timeout(QUIET_S):
+                return [await arrived.get()]
+        except TimeoutError:
             return []
-        await message.ack()
-        return [Stored(message.body, {k: str(v) for k, v in message.headers.items()})]
 
+    connection = await aio_pika.connect(f"amqp://guest:guest@127.0.0.1:{port}/")
+    channel = await connection.channel()
+    await channel.set_qos(prefetch_count=200)
+    await (await channel.get_queue(queue)).consume(keep)
     try:
         return await _until(fetch, at_least)
     finally:

@@ -96,17 +96,30 @@ class Service:
         spool = self._spool
         if spool is not None:
             gauge("spool_events", "Events that wait in the spool.", lambda: spool.depth)
-            gauge("spool_oldest_seconds", "For how long the oldest waits.", spool.oldest_age_s)
+            meaning = "For how long the oldest event of the spool waits."
+            gauge("spool_oldest_seconds", meaning, spool.oldest_age_s)
         requests = self._log
         if requests is not None:
             meaning = "Entries that the request log could not take."
             gauge("request_log_left_out", meaning, lambda: requests.left_out)
         worker = self._worker
         if worker is not None:
-            gauge("jobs_waiting", "Jobs of workflows that wait or run.", lambda: self._jobs_waiting)
-            gauge("jobs_handled", "Jobs that went through.", lambda: worker.handled)
-            gauge("jobs_failed", "Attempts of jobs that failed.", lambda: worker.failed)
-            gauge("jobs_dead", "Jobs that were set aside.", lambda: worker.buried)
+            self.add_worker_gauges(
+                lambda: worker.handled, lambda: worker.failed, lambda: worker.buried
+            )
+
+    def add_worker_gauges(
+        self,
+        handled: Callable[[], float],
+        failed: Callable[[], float],
+        dead: Callable[[], float],
+    ) -> None:
+        """What is told of workflows."""
+        gauge = self.metrics.gauge
+        gauge("jobs_waiting", "Jobs of workflows that wait or run.", lambda: self._jobs_waiting)
+        gauge("jobs_handled", "Jobs that went through.", handled)
+        gauge("jobs_failed", "Attempts of jobs that failed.", failed)
+        gauge("jobs_dead", "Jobs that were set aside.", dead)
 
     async def open(self) -> None:
         """Open everything. Raises `StartFailed`, with nothing left open."""

@@ -1,18 +1,29 @@
 """The metrics of the service, for Prometheus."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from chathooks_events.catalog import TRIGGERS
 from chathooks_receiver.receiver import Outcome
 
+PREFIX = "chathooks_receiver_"
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0)
 LAG_BUCKETS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 40.0, 300.0, 3_600.0, 86_400.0)
 ATTEMPTS = frozenset("123")
 
 _EVENT_ID = re.compile(r"evt_([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-")
+
+
+class Family(NamedTuple):
+    """One metric, for the reference."""
+
+    name: str
+    type: str
+    labels: tuple[str, ...]
+    documentation: str
 
 
 class Metrics:
@@ -21,67 +32,53 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         """Make the metrics in `registry`, a new one for None."""
         self.registry = registry or CollectorRegistry()
-        prefix = "chathooks_receiver"
-        self._requests = Counter(
-            f"{prefix}_requests",
+        self._families: list[Family] = []
+        self._requests = self._counter(
+            "requests",
             "Requests by status and result: accepted, duplicate, refused or failed.",
             ("status", "result"),
-            registry=self.registry,
         )
-        self._refusals = Counter(
-            f"{prefix}_refusals",
-            "Requests not accepted, by code.",
-            ("code",),
-            registry=self.registry,
-        )
-        self._events = Counter(
-            f"{prefix}_events",
+        self._refusals = self._counter("refusals", "Requests not accepted, by code.", ("code",))
+        self._events = self._counter(
+            "events",
             "Accepted events by trigger; `unknown` for those the catalog does not hold.",
             ("trigger",),
-            registry=self.registry,
         )
-        self._duplicates = Counter(
-            f"{prefix}_duplicates", "Events that had come before.", registry=self.registry
-        )
-        self._attempts = Counter(
-            f"{prefix}_attempts",
-            "Deliveries by the number of their attempt: 1, 2, 3 or more; none where the sender tells none.",
+        self._duplicates = self._counter("duplicates", "Events that had come before.")
+        self._attempts = self._counter(
+            "attempts",
+            "Deliveries by the number of their attempt: 1, 2, 3, more, or none where the sender tells none.",
             ("attempt",),
-            registry=self.registry,
         )
-        self._undocumented = Counter(
-            f"{prefix}_undocumented",
-            "What the catalog does not know: triggers, and fields.",
+        self._undocumented = self._counter(
+            "undocumented",
+            "What the catalog does not know, by kind: trigger or field.",
             ("kind",),
-            registry=self.registry,
         )
-        self._unconfirmed = Counter(
-            f"{prefix}_unconfirmed",
+        self._unconfirmed = self._counter(
+            "unconfirmed",
             "Accepted events that could not be recorded as seen, and may come twice.",
-            registry=self.registry,
         )
-        self._duration_s = Histogram(
-            f"{prefix}_request_seconds",
-            "From the whole body to the answer.",
-            buckets=BUCKETS_S,
-            registry=self.registry,
+        self._duration_s = self._histogram("request_seconds", "From the whole body to the answer.")
+        self._sink_s = self._histogram("sink_seconds", "What the sink took for an event.")
+        self._lag_s = self._histogram(
+            "lag_seconds", "From an event, by the time in its id, to its arrival.", LAG_BUCKETS_S
         )
-        self._sink_s = Histogram(
-            f"{prefix}_sink_seconds",
-            "What the sink took for an event.",
-            buckets=BUCKETS_S,
-            registry=self.registry,
-        )
-        self._lag_s = Histogram(
-            f"{prefix}_lag_seconds",
-            "From an event, by the time in its id, to its arrival.",
-            buckets=LAG_BUCKETS_S,
-            registry=self.registry,
-        )
+
+    def _counter(self, name: str, meaning: str, labels: Sequence[str] = ()) -> Counter:
+        self._families.append(Family(PREFIX + name, "counter", tuple(labels), meaning))
+        return Counter(PREFIX + name, meaning, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, meaning: str, buckets: Sequence[float] = BUCKETS_S
+    ) -> Histogram:
+        self._families.append(Family(PREFIX + name, "histogram", (), meaning))
+        return Histogram(PREFIX + name, meaning, buckets=buckets, registry=self.registry)
 
     def gauge(self, name: str, meaning: str, value: Callable[[], float]) -> None:
         """A gauge that is read when it is asked for."""
-        made = Gauge(f"chathooks_receiver_{name}", meaning, registry=self.registry)
+        self._families.append(Family(PREFIX + name, "gauge", (), meaning))
+        made = Gauge(PREFIX + name, meaning, registry=self.registry)
         made.set_function(value)
 
     def observe(self, outcome: Outcome) -> None:
@@ -110,6 +107,10 @@ class Metrics:
                 self._unconfirmed.inc()
             for name in arrival.undocumented:
                 self._undocumented.labels("trigger" if name == "trigger" else "field").inc()
+
+    def families(self) -> list[Family]:
+        """What there is: name, kind, labels and meaning of each metric."""
+        return self._families
 
     def page(self) -> bytes:
         """The text that Prometheus reads."""
