@@ -27,7 +27,7 @@ from chathooks_receiver.testing import (
 from support.web_servers import FRAMEWORKS, PATH
 
 BODY_BYTES_MAX = 40_000
-ANSWER_TIMEOUT_S = 15.0
+ANSWER_TIMEOUT_S = 30.0
 
 
 class GatedSink(MemorySink):
@@ -64,6 +64,7 @@ def endpoint(request: pytest.FixtureRequest) -> Iterator[Endpoint]:
             secrets=[TEST_SECRET],
             credentials=[TEST_CREDENTIALS],
             body_bytes_max=BODY_BYTES_MAX,
+            budget_s=ANSWER_TIMEOUT_S,  # what takes long on a busy machine is not what is tested
         )
 
     with FRAMEWORKS[request.param](make) as port:
@@ -183,11 +184,13 @@ def test_a_body_over_the_limit_is_refused_however_it_is_framed(
     )
     if chunked:
         request.headers["Transfer-Encoding"] = "chunked"
-    if chunked and takes_no_chunks(endpoint.port):
-        pytest.skip("wsgiref takes no chunked bodies")
     answer = send(endpoint.port, request, chunked=chunked)
+    if chunked and takes_no_chunks(endpoint.port):
+        # wsgiref does not end chunked bodies: such a one is taken for empty, and its signature does not fit.
+        assert (answer.status, code_of(answer)) == (401, "ERR_SIGNATURE_MISMATCH")
+        return
     assert (answer.status, code_of(answer)) == (413, "ERR_BODY_TOO_LARGE")
-    assert endpoint.sink.arrivals == []
+    assert not endpoint.sink.arrivals
 
 
 def takes_no_chunks(port: int) -> bool:

@@ -24,6 +24,7 @@ ACCESS = f"""
 [endpoint]
 port = {{port}}
 path = "/webhook"
+budget_s = 1.9
 secrets = ["${{{{WEBHOOK_SECRET}}}}"]
 credentials = [{{{{ username = "{TEST_CREDENTIALS[0]}", password = "${{{{WEBHOOK_PASSWORD}}}}" }}}}]
 """

@@ -36,11 +36,15 @@ Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to send. `status` is the HTTP status, `body` JSON."""
+    """The answer to send. `status` is the HTTP status, `body` JSON.
+
+    `raw_headers` are the headers with Content-Length as ASGI takes them, made once for answers that are given often.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    raw_headers: Sequence[tuple[bytes, bytes]] = ()
 
 
 class Refusal(Exception):
@@ -202,10 +206,14 @@ def too_large(bytes_max: int) -> Refusal:
 
 def answer(status: int, content: object, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer."""
+    fields = {"Content-Type": "application/json", **(headers or {})}
+    body = msgspec.json.encode(content)
+    raw = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
     return Response(
         status=status,
-        headers={"Content-Type": "application/json", **(headers or {})},
-        body=msgspec.json.encode(content),
+        headers=fields,
+        body=body,
+        raw_headers=(*raw, (b"content-length", str(len(body)).encode())),
     )
 
 

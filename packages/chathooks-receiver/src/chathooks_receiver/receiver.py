@@ -230,7 +230,7 @@ class AsyncReceiver:
         )
         self.sink = sink
         self.dedupe = dedupe
-        self._budget_s = budget_s
+        self.budget_s = budget_s
         self._in_flight_max = in_flight_max
         self._observe = observe
         self._steady_s = steady_s
@@ -272,7 +272,7 @@ class AsyncReceiver:
         self._stopping = True
         running = list(self._in_flight.values())
         if running:
-            await asyncio.wait(running, timeout=self._budget_s + 1)
+            await asyncio.wait(running, timeout=self.budget_s + 1)
         try:
             await self.sink.close()
         finally:
@@ -325,12 +325,12 @@ class AsyncReceiver:
         return verdict
 
     async def _join(self, running: "asyncio.Future[_Verdict]") -> _Verdict:
-        done, _ = await asyncio.wait({running}, timeout=self._budget_s)
+        done, _ = await asyncio.wait({running}, timeout=self.budget_s)
         return running.result() if done else _IN_PROGRESS
 
     async def _in_time(self, arrival: Arrival, course: "_Course") -> _Verdict:
         try:
-            async with asyncio.timeout(self._budget_s):
+            async with asyncio.timeout(self.budget_s):
                 return await self._hand_over(arrival, course)
         except TimeoutError:
             # The sink has it: that the confirmation was too slow can at worst make a second copy.

@@ -107,9 +107,8 @@ async def _body(scope: Scope, receive: Receive, bytes_max: int) -> bytes | None:
 
 
 async def _answer(response: Response, send: Send, *, close: bool = False) -> None:
-    headers = [(name.encode(), value.encode()) for name, value in response.headers.items()]
-    headers.append((b"content-length", str(len(response.body)).encode()))
+    headers = response.raw_headers
     if close:
-        headers.append((b"connection", b"close"))
+        headers = (*headers, (b"connection", b"close"))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

@@ -10,8 +10,8 @@ from chathooks_receiver.intake import Headers, Refusal, Response, refused
 from chathooks_receiver.receiver import AsyncReceiver
 
 START_TIMEOUT_S = 15.0
-HANDLE_TIMEOUT_S = 1.9
-"""Above the receiver's own budget and below the sender's two seconds; only a stuck loop gets there."""
+SPARE_S = 0.4
+"""Above the receiver's own budget: with the default below the sender's two seconds. Only a stuck loop gets there."""
 
 
 _STOPPING = Refusal(
@@ -49,9 +49,10 @@ class BlockingReceiver:
 
     def handle(self, method: str, headers: Headers, body: bytes) -> Response:
         """Answer one request as `AsyncReceiver.handle` does. Never raises."""
+        timeout_s = self._receiver.budget_s + SPARE_S
         work = self._receiver.handle(method, headers, body)
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop).result(HANDLE_TIMEOUT_S)
+            return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
         except (FutureTimeoutError, CancelledError):
             return refused(_STOPPING)
         except RuntimeError:

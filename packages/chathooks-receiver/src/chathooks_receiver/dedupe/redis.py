@@ -14,7 +14,7 @@ from chathooks_receiver.dedupe import CLAIM_LEASE_S, Claim, DedupeUnavailable
 
 WINDOW_S = 7 * 86_400
 """How long events are remembered: retries end after a minute, replays come within days."""
-SOCKET_TIMEOUT_S = 1.0
+SOCKET_TIMEOUT_S = 2.0
 KEY_PREFIX = "chathooks:seen:"
 
 _SEEN = b"seen"
