@@ -5,6 +5,7 @@ What is not installed skips the test, and fails it in CI.
 
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -19,6 +20,12 @@ import pytest
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 POLL_S = 0.05
+PORTS = (18_000, 32_000)
+"""Below Linux's ephemeral ports, which begin at 32,768."""
+TRIES_MAX = 200
+
+_randomness = random.SystemRandom()
+
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -34,9 +41,19 @@ def program(name: str, *folders: str) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, outside of those that the system hands out itself.
+
+    A server that is killed and started again needs it a second time, when an outgoing connection may have been given it.
+    """
+    for _ in range(TRIES_MAX):
+        port = _randomness.randrange(*PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise AssertionError(f"no port is free in {PORTS}")
 
 
 def accepts(port: int) -> bool:
