@@ -42,18 +42,17 @@ _KNOWN = _known_fields()
 def undocumented_fields(body: bytes, event: ReceivedEvent) -> tuple[str, ...]:
     """Dotted names of at most eight fields of `body` that the catalog does not know; `trigger` where it is that.
 
-    Raises msgspec.DecodeError where a name cannot be read.
+    `body` is one that `decode_body` took, so its names can be read.
     """
     fields = _KNOWN.get(event.trigger)
     if fields is None:
         return ("trigger",)
     found = [name for name in _decode(body) if name not in _ENVELOPE]
     for name, raw in _decode(event.raw_data).items():
+        inner = fields.get(name)
         if name not in fields:
             found.append(f"data.{name}")
-            continue
-        inner = fields[name]
         # What a Struct was decoded from is an object, so its names can be read; null is the other case.
-        if inner is not None and bytes(raw) != b"null":
+        elif inner is not None and bytes(raw) != b"null":
             found += [f"data.{name}.{key}" for key in _decode(raw) if key not in inner]
     return tuple(item[:NAME_CHARS_MAX] for item in found[:UNDOCUMENTED_MAX])

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from chathooks_events.catalog import TRIGGERS
 from chathooks_events.envelope import ReceivedEvent, decode_body
 from chathooks_events.errors import MalformedBody, SignatureError
 from chathooks_events.signing import (
@@ -66,7 +65,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
     `key` is the text to deduplicate on, `digest` its SHA-256; `stream` names what its order matters in (a conversation,
     a group, a session). `body` are the bytes as they came, `headers` the sender's own (`chathooks-…`, lower case),
-    `received_at_ms` unix milliseconds. `undocumented` names fields and a trigger that the catalog does not know.
+    `received_at_ms` unix milliseconds.
     """
 
     event: ReceivedEvent
@@ -76,12 +75,10 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     headers: Mapping[str, str]
     received_at_ms: int
-    undocumented: Sequence[str] = ()
 
-    @property
-    def known(self) -> bool:
-        """Whether the catalog knows the trigger."""
-        return self.event.trigger in TRIGGERS
+    def undocumented(self) -> Sequence[str]:
+        """Names of fields, and `trigger`, that the catalog does not know; looked up when asked for."""
+        return undocumented_fields(self.body, self.event)
 
 
 class Intake:
@@ -134,10 +131,9 @@ class Intake:
             body.decode("utf-8")  # the decoder does not look at the bytes of fields that it skips
             event = decode_body(body)
             key = event.dedupe_key()
-            undocumented = undocumented_fields(body, event)
         except MalformedBody as error:
             raise Refusal(400, error.code, error.message) from None
-        except (UnicodeError, msgspec.DecodeError) as error:
+        except UnicodeError as error:
             message = f"The body is not valid JSON: {error}"
             raise Refusal(400, MalformedBody.code, message) from None
         return Arrival(
@@ -148,7 +144,6 @@ class Intake:
             body=body,
             headers=_senders_own(fields),
             received_at_ms=int(now_s * 1000),
-            undocumented=undocumented,
         )
 
     def _check_credentials(self, fields: Mapping[str, str]) -> None:

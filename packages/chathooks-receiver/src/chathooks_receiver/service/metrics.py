@@ -105,7 +105,7 @@ class Metrics:
                 self._lag_s.observe(lag_s)
             if not outcome.confirmed:
                 self._unconfirmed.inc()
-            for name in arrival.undocumented:
+            for name in arrival.undocumented():
                 self._undocumented.labels("trigger" if name == "trigger" else "field").inc()
 
     def families(self) -> list[Family]:
