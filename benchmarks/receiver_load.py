@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from typing import cast
 
 import msgspec
@@ -157,15 +158,19 @@ async def run(spec: Spec) -> Tally:
     return tally
 
 
+def _share(ordered: Sequence[float], part: float) -> float:
+    """The latency below which so large a part lies, in milliseconds."""
+    return round(1000 * ordered[min(len(ordered) - 1, int(len(ordered) * part))], 2)
+
+
 def summary(tally: Tally, seconds: float) -> dict[str, object]:
     """What is printed."""
     ordered = sorted(tally.latencies_s)
-    share = lambda part: round(1000 * ordered[min(len(ordered) - 1, int(len(ordered) * part))], 2)  # noqa: E731 - a name for three uses
     return {
         "statuses": {str(status): count for status, count in tally.statuses.items()},
         "per_second": round(len(ordered) / seconds, 1),
-        "p50_ms": share(0.5),
-        "p99_ms": share(0.99),
+        "p50_ms": _share(ordered, 0.5),
+        "p99_ms": _share(ordered, 0.99),
         "max_ms": round(1000 * ordered[-1], 2),
         "accepted": tally.accepted,
     }

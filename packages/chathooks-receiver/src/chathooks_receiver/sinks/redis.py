@@ -5,6 +5,8 @@ XADD answers; with `everysec` a crash of the machine takes up to a second. `repl
 many replicas have it. Nothing is trimmed unless `entries_max` is given: trimming can take what no consumer has read.
 """
 
+from typing import Any
+
 import redis.asyncio
 from redis.exceptions import RedisError
 
@@ -49,14 +51,14 @@ class RedisSink:
         """Append, and wait for replicas where asked to. Raises `SinkUnavailable`."""
         if self._client is None:
             raise SinkUnavailable("Redis: not open.")
-        fields: dict[str, str | bytes] = {"body": arrival.body}
+        fields: Any = {"body": arrival.body}  # redis-py's own type for it is invariant
         fields.update(metadata(arrival))
         try:
             if not self._replicas:
-                await self._client.xadd(self._stream, fields, maxlen=self._entries_max)  # type: ignore[arg-type]  # the stub's dict is invariant
+                await self._client.xadd(self._stream, fields, maxlen=self._entries_max)
                 return True
             async with self._client.pipeline(transaction=False) as pipeline:
-                pipeline.xadd(self._stream, fields, maxlen=self._entries_max)  # type: ignore[arg-type]  # likewise
+                pipeline.xadd(self._stream, fields, maxlen=self._entries_max)
                 pipeline.wait(self._replicas, WAIT_MS)
                 _, copies = await pipeline.execute()
         except (RedisError, OSError) as error:
