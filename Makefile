@@ -32,15 +32,15 @@ test: setup ## all tests (services that are missing are skipped here and fail in
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: setup ## format, lint, import contracts, size budgets, types
-	$(BIN)/ruff format --check packages tests benchmarks
-	$(BIN)/ruff check packages tests benchmarks
+	$(BIN)/ruff format --check packages tests benchmarks examples
+	$(BIN)/ruff check packages tests benchmarks examples
 	$(BIN)/lint-imports --config .importlinter
 	$(BIN)/mypy packages/chathooks-events/src packages/chathooks-receiver/src packages/chathooks/src benchmarks
 	$(BIN)/python -m pytest -q tests/architecture tests/docs
 
 format: setup ## rewrite the code as `make check` wants it
-	$(BIN)/ruff format packages tests benchmarks
-	$(BIN)/ruff check --fix packages tests benchmarks
+	$(BIN)/ruff format packages tests benchmarks examples
+	$(BIN)/ruff check --fix packages tests benchmarks examples
 
 $(VENV)/.bench-ready: $(STAMP) requirements/bench.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
@@ -50,7 +50,7 @@ bench: $(VENV)/.bench-ready ## measure, print the table with ratios, JSON beside
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 torture: setup ## the long randomised runs
-	CHATHOOKS_TORTURE=1 $(BIN)/python -m pytest -m "torture or not torture" tests/guarantees -k "crash or torture" $(PYTEST_ARGS)
+	CHATHOOKS_TORTURE=1 $(BIN)/python -m pytest -m "torture or not torture" tests/guarantees tests/receiver -k "crash or torture" $(PYTEST_ARGS)
 
 docs: setup ## write the generated reference pages anew
 	$(BIN)/python -m docs.generate

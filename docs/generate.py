@@ -19,6 +19,7 @@ from chathooks.cli import failures
 from chathooks.cli.main import app as command_line
 from chathooks.kernel import telemetry
 from chathooks_events.reference import markdown as events_page
+from chathooks_receiver.service import reference as receiver
 
 FOLDER = Path(__file__).parent / "reference"
 
@@ -226,6 +227,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "metrics.md": metrics_page,
     "cli.md": cli_page,
     "events.md": events_page,
+    "receiver-settings.md": receiver.settings_page,
+    "receiver-metrics.md": receiver.metrics_page,
 }
 """Pages by file name below docs/reference/."""
 

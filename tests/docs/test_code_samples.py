@@ -24,6 +24,8 @@ from chathooks.delivery.engine import STOP_SPARE_S
 from chathooks.delivery.lanes import ATTEMPTS_IN_FLIGHT_HARD_MAX
 from chathooks_events.samples import sample_body
 from chathooks_events.signing import SigningKey, basic_authorization, generate_secret
+from chathooks_receiver.service.app import Service
+from chathooks_receiver.service.settings import load_settings as load_receiver_settings
 
 ROOT = Path(__file__).parents[2]
 SECRET = generate_secret(lambda count: bytes(range(count)))
@@ -164,12 +166,26 @@ def test_shell_of_a_page_is_valid(page: Path) -> None:
 
 
 def test_settings_files_of_the_pages_can_be_read(tmp_path: Path) -> None:
-    samples = [code for page in PAGES for _, language, code in blocks(page) if language == "toml"]
+    samples = [
+        code
+        for page in PAGES
+        for mark, language, code in blocks(page)
+        if language == "toml" and mark != "receiver-settings"
+    ]
     assert samples
     for code in samples:
         file = tmp_path / "chathooks.toml"
         file.write_text(code)
         assert load_settings({}, {}, file) != Settings()
+
+
+def test_the_settings_file_of_the_receiver_can_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "receiver.toml"
+    file.write_text(marked("docs/howto/run-the-receiver.md", "receiver-settings"))
+    variables = {"WEBHOOK_PASSWORD": "p", "WEBHOOK_SECRET": SECRET, "RABBIT_PASSWORD": "r"}
+    settings = load_receiver_settings(file, variables)
+    assert settings.endpoint.secrets == (SECRET,)
+    Service(settings)
 
 
 def test_the_systemd_unit_stops_gracefully_and_allows_the_files_that_attempts_need() -> None:

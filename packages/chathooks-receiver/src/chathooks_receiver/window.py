@@ -1,4 +1,4 @@
-"""Which events were accepted lately."""
+"""Which events were accepted lately, in memory."""
 
 import hashlib
 from collections import OrderedDict
@@ -20,8 +20,7 @@ class SeenWindow:
 
     def __contains__(self, key: str) -> bool:
         """Whether `key` was added and is not yet forgotten."""
-        with self._lock:
-            return _digest(key) in self._digests
+        return self.holds(_digest(key))
 
     def __len__(self) -> int:
         """How many keys are remembered."""
@@ -29,7 +28,15 @@ class SeenWindow:
 
     def add(self, key: str) -> None:
         """Remember `key` as the newest; the oldest is forgotten when the window is full."""
-        digest = _digest(key)
+        self.remember(_digest(key))
+
+    def holds(self, digest: bytes) -> bool:
+        """Whether the key with this SHA-256 was added and is not yet forgotten."""
+        with self._lock:
+            return digest in self._digests
+
+    def remember(self, digest: bytes) -> None:
+        """Remember the key with this SHA-256 as the newest; the oldest is forgotten when the window is full."""
         with self._lock:
             self._digests[digest] = None
             self._digests.move_to_end(digest)

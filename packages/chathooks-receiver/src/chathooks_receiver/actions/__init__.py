@@ -1,0 +1,1 @@
+"""Ready-made things for workflows to do. Each raises when it did not work, so that the worker tries again."""
