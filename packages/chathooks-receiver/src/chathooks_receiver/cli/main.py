@@ -6,6 +6,8 @@ from importlib.metadata import version as installed_version
 
 import typer
 
+from chathooks_receiver.cli.check_command import check
+from chathooks_receiver.cli.faulty_command import faulty
 from chathooks_receiver.cli.simulate_command import simulate
 from chathooks_receiver.cli.terminal import explained
 from chathooks_receiver.cli.trigger_command import trigger
@@ -28,6 +30,8 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 app.command()(trigger)
 app.command()(simulate)
+app.command()(check)
+app.command()(faulty)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -45,6 +45,12 @@ AppId = Annotated[
 WebhookId = Annotated[
     str, typer.Option("--webhook-id", help="`webhook` of the bodies.", rich_help_panel=ENDPOINT)
 ]
+As = Annotated[
+    str,
+    typer.Option(
+        "--as", help="Whose requests to send: chathooks or cometchat (no event id, no signature)."
+    ),
+]
 CaFile = Annotated[
     Path | None,
     typer.Option(

@@ -136,13 +136,7 @@ def simulate(
             "--duplicates", help="Share of events that are sent twice, 0 to 1.", min=0, max=1
         ),
     ] = 0.0,
-    as_: Annotated[
-        str,
-        typer.Option(
-            "--as",
-            help="Whose requests to send: chathooks or cometchat (no event id, no signature).",
-        ),
-    ] = "chathooks",
+    as_: o.As = "chathooks",
     url: o.Url = None,
     username: o.Username = None,
     password: o.Password = None,

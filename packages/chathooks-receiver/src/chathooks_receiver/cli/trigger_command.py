@@ -115,13 +115,7 @@ def trigger(
     username: o.Username = None,
     password: o.Password = None,
     secret: o.Secret = None,
-    as_: Annotated[
-        str,
-        typer.Option(
-            "--as",
-            help="Whose requests to send: chathooks or cometchat (no event id, no signature).",
-        ),
-    ] = "chathooks",
+    as_: o.As = "chathooks",
     app_id: o.AppId = "demo",
     webhook_id: o.WebhookId = "tools",
     ca_file: o.CaFile = None,

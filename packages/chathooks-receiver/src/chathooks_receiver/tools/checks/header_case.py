@@ -1,0 +1,37 @@
+"""header-case: header names count in any case."""
+
+from chathooks_receiver.testing import SignedRequest
+from chathooks_receiver.tools.checks.contract import (
+    SETTING_UP,
+    Check,
+    Finding,
+    Probe,
+    failed,
+    passed,
+    said,
+)
+
+
+async def run(probe: Probe) -> Finding:
+    """Send a delivery with all header names in lower case, then in upper case."""
+    for change in (str.lower, str.upper):
+        valid = probe.request()
+        fields = {change(name): value for name, value in valid.headers.items()}
+        request = SignedRequest(
+            method="POST", headers=fields, body=valid.body, event_id=valid.event_id
+        )
+        result = await probe.send(request)
+        if not result.acknowledged:
+            case = "lower" if change is str.lower else "upper"
+            return failed(f"With header names in {case} case: {said(result)}.")
+    return passed("Header names count in lower and in upper case.")
+
+
+CHECK = Check(
+    id="header-case",
+    title="takes header names in any case",
+    section=SETTING_UP,
+    severity="major",
+    advice="Look headers up without regard to case: HTTP/2 and many proxies send them in lower case.",
+    run=run,
+)
