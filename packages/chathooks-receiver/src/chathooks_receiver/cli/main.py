@@ -8,6 +8,7 @@ import typer
 
 from chathooks_receiver.cli.check_command import check
 from chathooks_receiver.cli.faulty_command import faulty
+from chathooks_receiver.cli.listen_command import listen
 from chathooks_receiver.cli.simulate_command import simulate
 from chathooks_receiver.cli.terminal import explained
 from chathooks_receiver.cli.trigger_command import trigger
@@ -32,6 +33,7 @@ app.command()(trigger)
 app.command()(simulate)
 app.command()(check)
 app.command()(faulty)
+app.command()(listen)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -14,7 +14,7 @@ from chathooks_receiver.tools.failures import EXIT_FAILED, EXIT_UNREACHABLE, Too
 from chathooks_receiver.tools.target import client_context, parse_target
 
 CONNECT_TIMEOUT_S = 5.0
-READ_TIMEOUT_S = 30.0
+READ_TIMEOUT_S = 15.0
 CONNECTIONS_MAX = 32
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 
