@@ -9,7 +9,7 @@ A kept connection that closed before any answer is replaced once within the atte
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -82,8 +82,9 @@ def request_bytes(
     method: str | None = None,
     version: str = "1.1",
     headers: Mapping[str, str] | None = None,
+    name_case: Callable[[str], str] = str,
 ) -> bytes:
-    """The request as it goes over the wire. `headers` are added last and win."""
+    """The request as it goes over the wire. `headers` are added last and win; `name_case` writes all names its way."""
     fields = {
         "Host": target.authority,
         "Accept": "*/*",
@@ -92,7 +93,7 @@ def request_bytes(
         **(headers or {}),
     }
     lines = [f"{method or request.method} {target.path} HTTP/{version}"]
-    lines += [f"{name}: {value}" for name, value in fields.items()]
+    lines += [f"{name_case(name)}: {value}" for name, value in fields.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + request.body
 
 

@@ -123,15 +123,22 @@ class Probe:
         method: str | None = None,
         version: str = "1.1",
         headers: Mapping[str, str] | None = None,
+        name_case: Callable[[str], str] = str,
         timeout_s: float | None = None,
     ) -> Result:
-        """Send a request over a connection of its own."""
+        """Send a request over a connection of its own, its header names as `name_case` writes them."""
         self.requests += 1
         sender = Sender(self.target, timeout_s=timeout_s or self.limits.timeout_s)
         try:
-            return await sender.send(
-                request_bytes(self.target, request, method=method, version=version, headers=headers)
+            data = request_bytes(
+                self.target,
+                request,
+                method=method,
+                version=version,
+                headers=headers,
+                name_case=name_case,
             )
+            return await sender.send(data)
         finally:
             await sender.close()
 

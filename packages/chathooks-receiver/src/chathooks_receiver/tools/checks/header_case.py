@@ -1,6 +1,5 @@
 """header-case: header names count in any case."""
 
-from chathooks_receiver.testing import SignedRequest
 from chathooks_receiver.tools.checks.contract import (
     SETTING_UP,
     Check,
@@ -14,15 +13,9 @@ from chathooks_receiver.tools.checks.contract import (
 
 async def run(probe: Probe) -> Finding:
     """Send a delivery with all header names in lower case, then in upper case."""
-    for change in (str.lower, str.upper):
-        valid = probe.request()
-        fields = {change(name): value for name, value in valid.headers.items()}
-        request = SignedRequest(
-            method="POST", headers=fields, body=valid.body, event_id=valid.event_id
-        )
-        result = await probe.send(request)
+    for case, change in (("lower", str.lower), ("upper", str.upper)):
+        result = await probe.send(probe.request(), name_case=change)
         if not result.acknowledged:
-            case = "lower" if change is str.lower else "upper"
             return failed(f"With header names in {case} case: {said(result)}.")
     return passed("Header names count in lower and in upper case.")
 

@@ -1,7 +1,6 @@
 """The scenarios: endless, each a chat of its own kind, from one seed.
 
-A scenario deals its variations like cards: random in order, but none is left out for long. So the first few hundred
-events of each show all that it has to show.
+A scenario deals its variations like cards: random in order, but none is left out for long.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -220,7 +219,7 @@ def storm(world: World) -> Iterator[Moment]:
 
 
 def everything(world: World) -> Iterator[Moment]:
-    """All scenarios side by side, and campaigns: every trigger of the catalog within the first thousand events."""
+    """All scenarios side by side, and campaigns: every trigger of the catalog within the first 3,000 events."""
     streams = [
         scenario(world) for scenario in (chat, group, support_desk, call, moderation, _campaigns)
     ]

@@ -167,15 +167,17 @@ class Sessions:
                 kind.left(occupant=left, session_id=session_id),
             )
         world.pass_time()
+        # Kept, since other scenarios may move the clock while this one waits at a yield.
+        destroyed_at = world.now_s
         ended = kind.ended(
             all_occupants=gone,
-            destroyed_at=world.now_s,
+            destroyed_at=destroyed_at,
             created_at=created_at,
             session_id=session_id,
         )
         yield moment(f"The {kind.name} ends", f"{kind.name}_ended", ended)
         if kind is _MEETING:
-            yield from self._records(session_id, created_at, world.now_s, stream)
+            yield from self._records(session_id, created_at, destroyed_at, stream)
 
     def _records(
         self, session_id: str, created_at: int, destroyed_at: int, stream: str
