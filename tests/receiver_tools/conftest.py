@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 from support.certificates import Authority
 from support.receiver_command import ReceiverShell
@@ -19,10 +20,19 @@ class Tls:
     authority: Authority
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _logs_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The server's log would mix with what commands print, as both are in this process."""
+    with (tmp_path_factory.mktemp("logs") / "server.log").open("w") as file:
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(file))
+        yield
+        structlog.reset_defaults()
+
+
 @pytest.fixture(scope="session")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
     authority = Authority(tmp_path_factory.mktemp("tls"), lifetime_days=30)
-    yield Tls(authority.pem("127.0.0.1", "localhost"), authority.ca_file, authority)
+    return Tls(authority.pem("127.0.0.1", "localhost"), authority.ca_file, authority)
 
 
 @pytest.fixture

@@ -16,7 +16,11 @@ from support import bad_receivers as bad
 from support.receiver_server import App, kit, serving_app
 
 LIMITS = Limits(
-    load_requests=24, load_connections=16, slow_connections=4, huge_body_bytes=2 * 1024 * 1024, local=True
+    load_requests=24,
+    load_connections=16,
+    slow_connections=4,
+    huge_body_bytes=2 * 1024 * 1024,
+    local=True,
 )
 KNOWN = Identity(credentials=TEST_CREDENTIALS, secret=TEST_SECRET)
 
@@ -57,7 +61,13 @@ BAD: dict[str, tuple[Callable[[], App], set[str]]] = {
 }
 
 
-def judged(url: str, *only: str, ca_file: Path | None = None, who: Identity = KNOWN, limits: Limits = LIMITS) -> Report:
+def judged(
+    url: str,
+    *only: str,
+    ca_file: Path | None = None,
+    who: Identity = KNOWN,
+    limits: Limits = LIMITS,
+) -> Report:
     async def work() -> Report:
         probe = Probe(parse_target(url, ca_file), who, limits, seed=1)
         try:

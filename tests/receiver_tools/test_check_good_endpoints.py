@@ -23,7 +23,9 @@ def test_the_kit_behind_tls_gets_grade_a(shell: ReceiverShell, tls: Tls, tmp_pat
             "--at-least", "A", "--junit", str(junit), "--json",
         )  # fmt: skip
     report = run.json
-    wrong = {item["id"]: item["detail"] for item in report["judgements"] if item["state"] == "failed"}
+    wrong = {
+        item["id"]: item["detail"] for item in report["judgements"] if item["state"] == "failed"
+    }
     assert wrong == {}
     assert (run.code, report["grade"], report["complete"]) == (0, "A", True)
     skipped = {item["id"] for item in report["judgements"] if item["state"] == "skipped"}

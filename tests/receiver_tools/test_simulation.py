@@ -19,7 +19,7 @@ from chathooks_events.catalog import TRIGGERS, schema
 from chathooks_events.envelope import decode_body
 from chathooks_receiver.tools.identity import Identity
 from chathooks_receiver.tools.simulation.moments import SimulatedEvent
-from chathooks_receiver.tools.simulation.scenarios import SCENARIOS, data_bytes, events, moments
+from chathooks_receiver.tools.simulation.scenarios import SCENARIOS, events, moments
 from support.chat_reader import ChatReader, Untrue
 
 EVENTS = 600
@@ -63,7 +63,10 @@ def test_a_long_chat_is_true_in_itself(scenario: str) -> None:
 def test_every_body_is_of_the_documented_shape(scenario: str) -> None:
     for event in first(scenario, 3):
         content = body(event)
-        errors = [error.message for error in validator(event.trigger).iter_errors(msgspec.json.decode(content))]
+        errors = [
+            error.message
+            for error in validator(event.trigger).iter_errors(msgspec.json.decode(content))
+        ]
         assert errors == [], event.trigger
         received = decode_body(content)
         assert isinstance(received.data, TRIGGERS[event.trigger].data_type)
@@ -89,9 +92,7 @@ def _digest(scenario: str, seed: int) -> str:
 
 
 def test_another_process_makes_the_same_bytes() -> None:
-    program = (
-        "from receiver_tools.test_simulation import _digest; print(_digest('everything', 42))"
-    )
+    program = "from receiver_tools.test_simulation import _digest; print(_digest('everything', 42))"
     paths = [path for path in sys.path if path.endswith("tests")]
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}; {program}"],
@@ -151,6 +152,12 @@ def _swap(found: list[SimulatedEvent], trigger: str) -> list[SimulatedEvent]:
     return [msgspec.structs.replace(event, stream=None, at_s=0) for event in moved]
 
 
+def _read_all(found: list[SimulatedEvent]) -> None:
+    reader = ChatReader()
+    for event in found:
+        reader.read(event)
+
+
 @pytest.mark.parametrize(
     ("scenario", "change", "trigger"),
     [
@@ -170,7 +177,6 @@ def _swap(found: list[SimulatedEvent], trigger: str) -> list[SimulatedEvent]:
 def test_the_reader_objects_to_chats_that_are_not_true(
     scenario: str, change: Callable[..., Any], trigger: str
 ) -> None:
+    changed = change(first(scenario, 4), trigger)
     with pytest.raises((Untrue, KeyError)):
-        reader = ChatReader()
-        for event in change(first(scenario, 4), trigger):
-            reader.read(event)
+        _read_all(changed)

@@ -353,7 +353,9 @@ async def one_read() -> AsyncIterator[str]:
             head, _, body = request.partition(b"\r\n\r\n")
             whole = b"Content-Length: %d" % len(body) in head
             status = b"200 OK" if whole else b"400 Bad Request"
-            writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            writer.write(
+                b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            )
             await writer.drain()
         except OSError:
             writer.transport.abort()
@@ -363,5 +365,3 @@ async def one_read() -> AsyncIterator[str]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**21)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-
-

@@ -50,7 +50,9 @@ class ChatReader:
         self.at_s = event.at_s
         if event.stream is not None:
             expected = self.sequences.get(event.stream, 0) + 1
-            _require(event.sequence == expected, event, f"sequence {event.sequence}, not {expected}")
+            _require(
+                event.sequence == expected, event, f"sequence {event.sequence}, not {expected}"
+            )
             self.sequences[event.stream] = expected
         data: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(event.data))
         family = event.trigger.split("_")[0]
@@ -262,7 +264,10 @@ class ChatReader:
         _require(present == set(), event, "people are still there")
         for occupant in data["all_occupants"]:
             _require(
-                data["created_at"] <= occupant["joined_at"] < occupant["left_at"] <= data["destroyed_at"],
+                data["created_at"]
+                <= occupant["joined_at"]
+                < occupant["left_at"]
+                <= data["destroyed_at"],
                 event,
                 "times of occupants",
             )

@@ -31,7 +31,7 @@ class Fired(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     """What `--json` prints of a delivery that went straight to an endpoint."""
 
     trigger: str
-    event_id: str | None
+    event_id: str | None = None
     status: int | None
     failure: str | None = None
     duration_ms: float

@@ -206,7 +206,7 @@ class Connection:
         reading = _Reading()
         taken = 0
         while not reading.done and len(reading.body) <= BODY_BYTES_MAX:
-            chunk = await self._chunk(until_s, reading)
+            chunk = await self._chunk(until_s, reading, begun=taken > 0)
             if not chunk:
                 break
             taken += len(chunk)
@@ -227,8 +227,8 @@ class Connection:
             first_byte_s=reading.head_at_s - begun_s,
         )
 
-    async def _chunk(self, until_s: float, reading: _Reading) -> bytes:
-        """The next bytes; empty where the answer ends without them. Raises ConnectionFailed."""
+    async def _chunk(self, until_s: float, reading: _Reading, *, begun: bool) -> bytes:
+        """The next bytes, empty where the answer ends without them; `begun` says that some came. Raises ConnectionFailed."""
         try:
             async with asyncio.timeout(max(0.0, until_s - time.perf_counter())):
                 chunk = await self._reader.read(READ_BYTES)
@@ -239,7 +239,7 @@ class Connection:
         except OSError:
             chunk = b""
         if not chunk and not reading.head_done:
-            raise ConnectionFailed("connection_reset")
+            raise ConnectionFailed("protocol" if begun else "connection_reset")
         return chunk
 
     async def ended(self, timeout_s: float) -> bool:

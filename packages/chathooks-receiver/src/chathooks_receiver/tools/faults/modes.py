@@ -88,7 +88,7 @@ async def _close(_channel: Channel, _: Got) -> Then:
 
 
 async def _close_mid_headers(channel: Channel, _: Got) -> Then:
-    await channel.write(_HEAD[:30])
+    await channel.write(_HEAD)
     return "close"
 
 
@@ -165,7 +165,7 @@ MODES: Mapping[str, Mode] = {
         Mode(
             "close-mid-headers",
             "closes in the middle of the headers",
-            "connection_reset",
+            "protocol",
             _close_mid_headers,
         ),
         Mode("endless-headers", "sends headers without end", "headers_too_large", _endless_headers),

@@ -164,7 +164,7 @@ class Room(Place):
         moment = Moment(
             tells=f"{owner.name} creates the group {name}",
             events=[world.event("group_created", data, room.stream)],
-            call=call if kind == "public" else None,
+            call=call,
         )
         return room, moment
 
@@ -186,26 +186,32 @@ class Room(Place):
             members={person.uid: self.member(person) for person in new},
             by=self.owner.user(),
         )
+        uids = [person.uid for person in new]
         yield self._moment(
             f"{self.owner.name} adds {', '.join(person.name for person in new)} to {self.name}",
             "group_member_added",
             data,
-            ApiCall(
-                method="POST",
-                path=f"/groups/{self.guid}/members",
-                body={"participants": [person.uid for person in new]},
-                by=self.owner.uid,
-            ),
+            self._adds(uids),
+        )
+
+    def _adds(self, uids: list[str]) -> ApiCall:
+        """The call that takes users into the group."""
+        return ApiCall(
+            method="POST",
+            path=f"/groups/{self.guid}/members",
+            body={"participants": uids},
+            by=self.owner.uid,
         )
 
     def join(self, person: Person) -> Iterator[Moment]:
-        """A person joins by themselves."""
+        """A person joins by themselves; the API can only have them added."""
         if person.uid in self.members or person.uid in self.banned:
             return
         self.world.pass_time()
         self.members[person.uid] = "participant"
         data = GroupMemberJoined(group=self.group(), members={person.uid: self.member(person)})
-        yield self._moment(f"{person.name} joins {self.name}", "group_member_joined", data)
+        tells = f"{person.name} joins {self.name}"
+        yield self._moment(tells, "group_member_joined", data, self._adds([person.uid]))
 
     def _ends(self, person: Person) -> bool:
         if person.uid not in self.members or person is self.owner:
@@ -215,10 +221,12 @@ class Room(Place):
         return True
 
     def leave(self, person: Person) -> Iterator[Moment]:
-        """A person leaves, unless they own the group."""
+        """A person leaves, unless they own the group; the API can only have them kicked."""
         if self._ends(person):
             data = GroupMemberLeft(group=self.group(), members={person.uid: self.member(person)})
-            yield self._moment(f"{person.name} leaves {self.name}", "group_member_left", data)
+            path = f"/groups/{self.guid}/members/{person.uid}"
+            call = ApiCall(method="DELETE", path=path, by=self.owner.uid)
+            yield self._moment(f"{person.name} leaves {self.name}", "group_member_left", data, call)
 
     def kick(self, person: Person, *, by_app: bool = False) -> Iterator[Moment]:
         """The owner kicks a member; where the app does it, the member counts as removed too."""
@@ -320,7 +328,7 @@ class Room(Place):
         yield self._moment(f"{self.owner.name} renames {name}", "group_updated", data, call)
 
     def hand_over(self, person: Person) -> Iterator[Moment]:
-        """The owner makes a member the new owner."""
+        """The owner makes a member the new owner; the API can only make them an admin."""
         if person.uid not in self.members or person is self.owner:
             return
         self.world.pass_time()
@@ -333,6 +341,12 @@ class Room(Place):
             f"{previous.name} hands {self.name} over to {person.name}",
             "group_owner_transferred",
             data,
+            ApiCall(
+                method="PUT",
+                path=f"/groups/{self.guid}/members/{person.uid}",
+                body={"scope": "admin"},
+                by=previous.uid,
+            ),
         )
 
     def end(self) -> Iterator[Moment]:

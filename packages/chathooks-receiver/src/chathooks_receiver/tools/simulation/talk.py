@@ -83,6 +83,23 @@ def _changed(said: Said, **fields: Any) -> Message:
     return said.message
 
 
+def _sends(message: Message) -> ApiCall:
+    """The call that sends the message."""
+    return ApiCall(
+        method="POST",
+        path="/messages",
+        body={
+            "receiver": message.receiver,
+            "receiverType": message.receiver_type,
+            "category": message.category,
+            "type": message.type,
+            "data": {"text": message.data.text},
+        },
+        by=message.sender,
+        makes_message=message.id,
+    )
+
+
 class Talk:
     """Messages of one world."""
 
@@ -150,21 +167,7 @@ class Talk:
         if mentions:
             mentioned = UserMentioned(message=said.message)
             events.append(event("user_mentioned", mentioned, place.stream))
-        kind, receiver = self._place_of(place, by)
-        call = ApiCall(
-            method="POST",
-            path="/messages",
-            body={
-                "receiver": receiver,
-                "receiverType": kind,
-                "category": "message",
-                "type": "text",
-                "data": {"text": text},
-            },
-            by=by.uid,
-            makes_message=said.message.id,
-        )
-        yield Moment(tells=f"{by.name}: {text}", events=events, call=call)
+        yield Moment(tells=f"{by.name}: {text}", events=events, call=_sends(said.message))
 
     def edit(self, place: Place, said: Said, text: str) -> Iterator[Moment]:
         """The sender changes the text."""
@@ -390,6 +393,7 @@ class Talk:
                 world.event("moderation_manual_approved", approval, place.stream),
                 world.event("message_sent", MessageSent(message=message), place.stream),
             ],
+            call=_sends(message),
         )
 
     def engine_fails(self, by: Person, place: Place, text: str) -> Iterator[Moment]:
@@ -435,4 +439,5 @@ class Talk:
                 world.event("moderation_engine_approved", approved, place.stream),
                 world.event("message_sent", MessageSent(message=message), place.stream),
             ],
+            call=_sends(message),
         )
