@@ -120,48 +120,58 @@ def _exit_code(report: Report, at_least: str) -> int:
     return 0 if GRADES.index(report.grade) <= wanted else EXIT_FAILED
 
 
+Url = Annotated[str | None, typer.Argument(help="URL of the endpoint.", show_default=False)]
+Only = Annotated[
+    list[str] | None, typer.Option("--only", help="Run only this check; may be repeated.")
+]
+Skip = Annotated[
+    list[str] | None, typer.Option("--skip", help="Leave this check out; may be repeated.")
+]
+Local = Annotated[
+    bool,
+    typer.Option(
+        "--local",
+        help="The endpoint is on this machine: ask for neither https nor a public address.",
+    ),
+]
+AtLeast = Annotated[
+    str, typer.Option("--at-least", help="Grade that is needed for exit code 0, A to F.")
+]
+LoadRequests = Annotated[
+    int,
+    typer.Option("--load-requests", help="Deliveries of the load check.", min=1, max=100_000),
+]
+LoadConnections = Annotated[
+    int,
+    typer.Option("--load-connections", help="Connections of the load check.", min=1, max=500),
+]
+MaxTime = Annotated[
+    float,
+    typer.Option("--max-time", help="Seconds that all checks may take.", min=1, max=3_600),
+]
+JunitFile = Annotated[
+    Path | None,
+    typer.Option("--junit", help="Write the report as JUnit XML, too.", metavar="FILE"),
+]
+List = Annotated[bool, typer.Option("--list", help="List the checks.")]
+
+
 def check(
-    url: Annotated[
-        str | None, typer.Argument(help="URL of the endpoint.", show_default=False)
-    ] = None,
+    url: Url = None,
     username: o.Username = None,
     password: o.Password = None,
     secret: o.Secret = None,
     as_: o.As = "chathooks",
-    only: Annotated[
-        list[str] | None, typer.Option("--only", help="Run only this check; may be repeated.")
-    ] = None,
-    skip: Annotated[
-        list[str] | None, typer.Option("--skip", help="Leave this check out; may be repeated.")
-    ] = None,
-    local: Annotated[
-        bool,
-        typer.Option(
-            "--local",
-            help="The endpoint is on this machine: ask for neither https nor a public address.",
-        ),
-    ] = False,
-    at_least: Annotated[
-        str, typer.Option("--at-least", help="Grade that is needed for exit code 0, A to F.")
-    ] = "B",
-    load_requests: Annotated[
-        int,
-        typer.Option("--load-requests", help="Deliveries of the load check.", min=1, max=100_000),
-    ] = 200,
-    load_connections: Annotated[
-        int,
-        typer.Option("--load-connections", help="Connections of the load check.", min=1, max=500),
-    ] = 16,
-    max_time: Annotated[
-        float,
-        typer.Option("--max-time", help="Seconds that all checks may take.", min=1, max=3_600),
-    ] = TIME_MAX_S,
-    junit_file: Annotated[
-        Path | None,
-        typer.Option("--junit", help="Write the report as JUnit XML, too.", metavar="FILE"),
-    ] = None,
+    only: Only = None,
+    skip: Skip = None,
+    local: Local = False,
+    at_least: AtLeast = "B",
+    load_requests: LoadRequests = 200,
+    load_connections: LoadConnections = 16,
+    max_time: MaxTime = TIME_MAX_S,
+    junit_file: JunitFile = None,
     ca_file: o.CaFile = None,
-    list_: Annotated[bool, typer.Option("--list", help="List the checks.")] = False,
+    list_: List = False,
     as_json: o.Json = False,
 ) -> None:
     """Certify an endpoint against the requirements and best practices of chat webhooks.

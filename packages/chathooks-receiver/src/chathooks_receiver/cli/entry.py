@@ -3,7 +3,16 @@
 import importlib.util
 import sys
 
-NEEDED = ("typer", "rich", "urllib3", "cryptography", "httptools")
+NEEDED = (
+    "typer",
+    "rich",
+    "urllib3",
+    "cryptography",
+    "httptools",
+    "prometheus_client",
+    "structlog",
+    "uvicorn",
+)
 """What the extra `tools` brings and the commands import."""
 EXIT_NOT_INSTALLED = 2
 

@@ -5,7 +5,6 @@ import hashlib
 import os
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -16,6 +15,7 @@ from chathooks_events.catalog import TRIGGERS
 from chathooks_receiver.cli import options as o
 from chathooks_receiver.cli.connecting import server_connection
 from chathooks_receiver.cli.terminal import out, print_json_line, printable, remark
+from chathooks_receiver.cli.times import parse_time
 from chathooks_receiver.tools.connection import ANSWER_TIMEOUT_S
 from chathooks_receiver.tools.failures import ToolFailed
 from chathooks_receiver.tools.identity import identity
@@ -28,7 +28,6 @@ from chathooks_receiver.tools.sender import Result, Sender
 from chathooks_receiver.tools.target import parse_target
 
 STATE_DIR_DEFAULT = "~/.local/state/chathooks-receiver"
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _COLOURS: dict[Fate, str] = {
     "forwarded": "green",
     "retrying": "yellow",
@@ -52,26 +51,10 @@ class Forwarded(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def parse_since(text: str, now_s: float) -> Since:
-    """`now`, `all`, an ISO time, unix seconds, or an age such as 10m, 2h, 3d. Raises ToolFailed: ERR_SINCE."""
+    """`now`, `all`, or a time as `parse_time` takes it. Raises ToolFailed: ERR_SINCE."""
     if text == "now":
         return None
-    if text == "all":
-        return 0
-    try:
-        if text[-1:] in _UNITS and text[:-1].isdecimal():
-            age = timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
-            return int((now_s - age.total_seconds()) * 1000)
-        if text.isdecimal():
-            return int(text) * 1000
-        moment = datetime.fromisoformat(text)
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return int(aware.timestamp() * 1000)
-    except (ValueError, OverflowError):
-        raise ToolFailed(
-            "ERR_SINCE",
-            f"{text[:40]!r} is no time.",
-            advice="--since takes now, all, 10m, 2h, 3d, unix seconds or 2026-01-31T12:00:00Z.",
-        ) from None
+    return 0 if text == "all" else parse_time(text, now_s)
 
 
 def _triggers(names: Sequence[str]) -> list[str]:
@@ -151,24 +134,52 @@ async def _relay(relay: Relay, sender: Sender, stop: asyncio.Event) -> None:
         await sender.close()
 
 
+To = Annotated[
+    str, typer.Option("--to", help="Endpoint to forward to.", rich_help_panel=o.ENDPOINT)
+]
+SinceText = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        help="Where to begin: now, all, 10m, 2h, 3d, unix seconds or an ISO time. Where it stopped, if not given; at first now.",
+    ),
+]
+Triggers = Annotated[
+    list[str] | None,
+    typer.Option("--triggers", help="Only these, comma-separated; may be repeated."),
+]
+Poll = Annotated[
+    float,
+    typer.Option("--poll", help="Seconds between two looks at the server.", min=0.05, max=3_600),
+]
+Retries = Annotated[
+    str,
+    typer.Option(
+        "--retries",
+        help="Seconds before each further attempt of an event that was answered, but not with 2xx.",
+    ),
+]
+Again = Annotated[
+    bool, typer.Option("--again", help="First forward again what failed in earlier runs.")
+]
+StateDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--state-dir",
+        help=f"Folder that keeps the place and the events; below {STATE_DIR_DEFAULT}, if not given.",
+        metavar="DIR",
+    ),
+]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print each attempt as a line of JSON.")]
+
+
 def listen(
-    to: Annotated[
-        str, typer.Option("--to", help="Endpoint to forward to.", rich_help_panel=o.ENDPOINT)
-    ],
+    to: To,
     server: o.Server = "http://127.0.0.1:8080",
     api_key: o.ApiKey = None,
     server_app_id: o.ServerAppId = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since",
-            help="Where to begin: now, all, 10m, 2h, 3d, unix seconds or an ISO time. Where it stopped, if not given; at first now.",
-        ),
-    ] = None,
-    triggers: Annotated[
-        list[str] | None,
-        typer.Option("--triggers", help="Only these, comma-separated; may be repeated."),
-    ] = None,
+    since: SinceText = None,
+    triggers: Triggers = None,
     username: o.Username = None,
     password: o.Password = None,
     secret: o.Secret = None,
@@ -176,33 +187,11 @@ def listen(
     webhook_id: o.WebhookId = "listen",
     ca_file: o.CaFile = None,
     timeout: o.Timeout = ANSWER_TIMEOUT_S,
-    poll: Annotated[
-        float,
-        typer.Option(
-            "--poll", help="Seconds between two looks at the server.", min=0.05, max=3_600
-        ),
-    ] = 1.0,
-    retries: Annotated[
-        str,
-        typer.Option(
-            "--retries",
-            help="Seconds before each further attempt of an event that was answered, but not with 2xx.",
-        ),
-    ] = "10,30",
-    again: Annotated[
-        bool, typer.Option("--again", help="First forward again what failed in earlier runs.")
-    ] = False,
-    state_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--state-dir",
-            help=f"Folder that keeps the place and the events; below {STATE_DIR_DEFAULT}, if not given.",
-            metavar="DIR",
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print each attempt as a line of JSON.")
-    ] = False,
+    poll: Poll = 1.0,
+    retries: Retries = "10,30",
+    again: Again = False,
+    state_dir: StateDir = None,
+    as_json: JsonLines = False,
 ) -> None:
     """Forward the events of a server to an endpoint on this machine, as real deliveries: enveloped, signed, authorised.
 

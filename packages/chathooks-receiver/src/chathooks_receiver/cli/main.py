@@ -9,6 +9,7 @@ import typer
 from chathooks_receiver.cli.check_command import check
 from chathooks_receiver.cli.faulty_command import faulty
 from chathooks_receiver.cli.listen_command import listen
+from chathooks_receiver.cli.service_commands import log, serve
 from chathooks_receiver.cli.simulate_command import simulate
 from chathooks_receiver.cli.terminal import explained
 from chathooks_receiver.cli.trigger_command import trigger
@@ -29,6 +30,8 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit
 
 
+app.command()(serve)
+app.command()(log)
 app.command()(trigger)
 app.command()(simulate)
 app.command()(check)

@@ -106,36 +106,40 @@ def _show(result: Played | PlayedThrough) -> None:
         err().print("Interrupted before the end.")
 
 
+Scenario = Annotated[
+    str, typer.Argument(help=f"What to play: {', '.join(SCENARIOS)}.", show_default=False)
+]
+Rate = Annotated[
+    float,
+    typer.Option("--rate", help="Events (calls, with --server) a second.", min=0.01, max=20_000),
+]
+Duration = Annotated[
+    float, typer.Option("--duration", help="How long, in seconds.", min=0.01, max=86_400)
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed",
+        help="The same seed makes the same bodies, byte for byte; a new one each time where not given.",
+        min=0,
+    ),
+]
+StartsAt = Annotated[
+    int, typer.Option("--starts-at", help="Unix time of the first event, in seconds.", min=0)
+]
+Duplicates = Annotated[
+    float,
+    typer.Option("--duplicates", help="Share of events that are sent twice, 0 to 1.", min=0, max=1),
+]
+
+
 def simulate(
-    scenario: Annotated[
-        str, typer.Argument(help=f"What to play: {', '.join(SCENARIOS)}.", show_default=False)
-    ],
-    rate: Annotated[
-        float,
-        typer.Option(
-            "--rate", help="Events (calls, with --server) a second.", min=0.01, max=20_000
-        ),
-    ] = 10.0,
-    duration: Annotated[
-        float, typer.Option("--duration", help="How long, in seconds.", min=0.01, max=86_400)
-    ] = 10.0,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            "--seed",
-            help="The same seed makes the same bodies, byte for byte; a new one each time where not given.",
-            min=0,
-        ),
-    ] = None,
-    starts_at: Annotated[
-        int, typer.Option("--starts-at", help="Unix time of the first event, in seconds.", min=0)
-    ] = STARTS_AT_S,
-    duplicates: Annotated[
-        float,
-        typer.Option(
-            "--duplicates", help="Share of events that are sent twice, 0 to 1.", min=0, max=1
-        ),
-    ] = 0.0,
+    scenario: Scenario,
+    rate: Rate = 10.0,
+    duration: Duration = 10.0,
+    seed: Seed = None,
+    starts_at: StartsAt = STARTS_AT_S,
+    duplicates: Duplicates = 0.0,
     as_: o.As = "chathooks",
     url: o.Url = None,
     username: o.Username = None,

@@ -21,7 +21,7 @@ from chathooks_receiver.tools.failures import (
     EXIT_UNREACHABLE,
     ToolFailed,
 )
-from chathooks_receiver.tools.identity import identity
+from chathooks_receiver.tools.identity import Identity, identity
 from chathooks_receiver.tools.rest import Rest, segment
 from chathooks_receiver.tools.sender import Result, Sender
 from chathooks_receiver.tools.target import parse_target
@@ -74,6 +74,29 @@ def _show(fired: Fired, result: Result, url: str, verbose: SignedRequest | None)
         console.print(f"  {printable(result.excerpt)}", markup=False)
 
 
+def _straight(
+    sender: Sender, who: Identity, trigger: str, data: bytes, *, verbose: bool, as_json: bool
+) -> Result:
+    now_s = time.time()
+    event_id = event_id_at(now_s, random.Random(secrets.randbits(64)))  # noqa: S311 - seeded by the system
+    request = who.request(trigger, data, event_id=event_id, now_s=now_s, number=1)
+    result = asyncio.run(_deliver(sender, request))
+    fired = Fired(
+        trigger=trigger,
+        event_id=request.event_id,
+        status=result.status,
+        failure=result.failure,
+        duration_ms=round(result.duration_s * 1000, 3),
+        answer=result.excerpt,
+        request=request.body.decode() if verbose else None,
+    )
+    if as_json:
+        print_json(fired)
+    else:
+        _show(fired, result, sender.target.url, request if verbose else None)
+    return result
+
+
 def _through(rest: Rest, webhook: str, trigger: str, as_json: bool) -> None:
     try:
         answer = rest.call("POST", f"/webhooks/{segment(webhook)}/test", body={"trigger": trigger})
@@ -95,22 +118,31 @@ def _through(rest: Rest, webhook: str, trigger: str, as_json: bool) -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
+Name = Annotated[str | None, typer.Argument(help="Name of the trigger, as `--list` shows it.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Change a field of the sample: a dotted path below `data` and a value (JSON, else text). May be repeated.",
+        metavar="PATH=VALUE",
+    ),
+]
+Unchecked = Annotated[
+    bool, typer.Option("--unchecked", help="Send changes that the catalog does not allow, too.")
+]
+List = Annotated[bool, typer.Option("--list", help="List the triggers.")]
+Webhook = Annotated[
+    str | None,
+    typer.Option("--webhook", help="Id of the webhook at the server.", rich_help_panel=o.SERVER),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the request, too.")]
+
+
 def trigger(
-    name: Annotated[
-        str | None, typer.Argument(help="Name of the trigger, as `--list` shows it.")
-    ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="Change a field of the sample: a dotted path below `data` and a value (JSON, else text). May be repeated.",
-            metavar="PATH=VALUE",
-        ),
-    ] = None,
-    unchecked: Annotated[
-        bool, typer.Option("--unchecked", help="Send changes that the catalog does not allow, too.")
-    ] = False,
-    list_: Annotated[bool, typer.Option("--list", help="List the triggers.")] = False,
+    name: Name = None,
+    changes: Changes = None,
+    unchecked: Unchecked = False,
+    list_: List = False,
     url: o.Url = None,
     username: o.Username = None,
     password: o.Password = None,
@@ -123,15 +155,8 @@ def trigger(
     server: o.Server = None,
     api_key: o.ApiKey = None,
     server_app_id: o.ServerAppId = None,
-    webhook: Annotated[
-        str | None,
-        typer.Option(
-            "--webhook", help="Id of the webhook at the server.", rich_help_panel=o.SERVER
-        ),
-    ] = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show the request, too.")
-    ] = False,
+    webhook: Webhook = None,
+    verbose: Verbose = False,
     as_json: o.Json = False,
 ) -> None:
     """Send one delivery of a trigger: the catalog's sample, signed and with Basic auth.
@@ -170,8 +195,8 @@ def trigger(
             )
         _through(server_connection(server, api_key, server_app_id, ca_file), webhook, name, as_json)
         return
-    target = parse_target(url, ca_file)
-    sender_identity = identity(
+    sender = Sender(parse_target(url, ca_file), timeout_s=timeout)
+    who = identity(
         username=username,
         password=password,
         secret=secret,
@@ -180,22 +205,6 @@ def trigger(
         webhook_id=webhook_id,
     )
     data = changed_data(name, changes or [], checked=not unchecked)
-    now_s = time.time()
-    event_id = event_id_at(now_s, random.Random(secrets.randbits(64)))  # noqa: S311 - seeded by the system
-    request = sender_identity.request(name, data, event_id=event_id, now_s=now_s, number=1)
-    result = asyncio.run(_deliver(Sender(target, timeout_s=timeout), request))
-    fired = Fired(
-        trigger=name,
-        event_id=request.event_id,
-        status=result.status,
-        failure=result.failure,
-        duration_ms=round(result.duration_s * 1000, 3),
-        answer=result.excerpt,
-        request=request.body.decode() if verbose else None,
-    )
-    if as_json:
-        print_json(fired)
-    else:
-        _show(fired, result, url, request if verbose else None)
+    result = _straight(sender, who, name, data, verbose=verbose, as_json=as_json)
     if not result.acknowledged:
         raise typer.Exit(EXIT_FAILED if result.status is not None else EXIT_UNREACHABLE)
