@@ -58,13 +58,14 @@ async def test_each_mode_is_the_failure_that_it_says(
     authorities.write_bytes(
         b"".join(item.ca_file.read_bytes() for item in listening.values() if item.ca_file)
     )
-    async with platform(tmp_path, target_ca_file=authorities) as client:
+    # Three seconds instead of two leave room for a late answer on a busy machine.
+    async with platform(tmp_path, target_ca_file=authorities, request_timeout=3.0) as client:
 
         async def fired(name: str) -> tuple[str, Any]:
             async with slots:
                 await register(client, name, listening[name].url)
-                # The second request of a connection is the one that some modes are about.
-                for _ in range(2):
+                # The second request of a connection is the one that this mode is about.
+                for _ in range(2 if name == "reset-kept" else 1):
                     answer = await client.call(
                         "POST", f"/webhooks/{name}/test", {"trigger": "message_sent"}
                     )
@@ -154,7 +155,7 @@ def test_the_tools_own_sender_tells_the_modes_apart_as_the_server_does(
 
     async def send() -> list[Result]:
         sender = Sender(
-            parse_target(listening.url, listening.ca_file), timeout_s=1.0 if slow else 5.0
+            parse_target(listening.url, listening.ca_file), timeout_s=1.5 if slow else 20.0
         )
         times = 2 if name == "reset-kept" else 1
         results = [await sender.deliver(signed_request("message_sent")) for _ in range(times)]
@@ -162,7 +163,7 @@ def test_the_tools_own_sender_tells_the_modes_apart_as_the_server_does(
         return results
 
     last = asyncio.run(send())[-1]
-    if name == "late-200":  # a second is not enough for it
+    if name == "late-200":  # that is not enough for it
         assert last.failure == "timeout_response"
     elif mode.failure == "http_status":
         assert (last.status, last.acknowledged) == (307, False)
@@ -186,7 +187,7 @@ def test_the_command_prints_what_came_and_ends_in_order(
         url = _listening(process)
 
         async def send() -> list[Result]:
-            sender = Sender(parse_target(url), timeout_s=2.0)
+            sender = Sender(parse_target(url), timeout_s=4.0)
             results = [await sender.deliver(signed_request("user_blocked")) for _ in range(2)]
             await sender.close()
             return results

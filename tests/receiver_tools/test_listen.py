@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from chathooks.app.build import build
 from chathooks.app.settings import Settings
 from chathooks_receiver.testing import SignedRequest
-from chathooks_receiver.tools.failures import EXIT_UNREACHABLE, ToolFailed
+from chathooks_receiver.tools.failures import ToolFailed
 from chathooks_receiver.tools.identity import Identity
 from chathooks_receiver.tools.relay.feed import Page, place_at, read_page
 from chathooks_receiver.tools.relay.relay import Pace, Relay, Watch
@@ -23,10 +23,9 @@ from chathooks_receiver.tools.relay.spool import CURSOR, Spool
 from chathooks_receiver.tools.rest import Rest
 from chathooks_receiver.tools.sender import Result
 from support.receiver_command import ReceiverShell
-from support.receiver_server import kit, serving_app
+from support.receiver_server import kit, reserved_port, serving_app
 from support.scripted_endpoint import ScriptedEndpoint
 from support.server import Client, running
-from support.services import free_port
 from support.waiting import eventually
 
 pytestmark = pytest.mark.anyio
@@ -167,23 +166,22 @@ async def test_a_refused_event_is_tried_again_while_others_go_on_and_then_kept(
 
 
 async def test_the_relay_waits_for_a_server_that_goes_away(tmp_path: Path) -> None:
-    port = free_port()
     spool = Spool.open(tmp_path / "state")
     target = Destination()
     told: list[ToolFailed | None] = []
-    async with server(tmp_path, port) as client:
-        await say(client, "a")
-        read = feed_of(client)
-        relay = relaying(spool, read, target, told.append)
-        await relay.__aenter__()
-        await eventually(lambda: target.accepted == ["a"])
-    await eventually(lambda: len(told) == 1)
-    assert told[0] is not None
-    assert told[0].exit_code == EXIT_UNREACHABLE
-    async with started_again(tmp_path, port, client) as client:
-        await say(client, "b")
-        await eventually(lambda: target.accepted == ["a", "b"])
-        await relay.__aexit__(None, None, None)
+    with reserved_port() as port:
+        async with AsyncExitStack() as stack:
+            async with server(tmp_path, port) as client:
+                await say(client, "a")
+                relay = relaying(spool, feed_of(client), target, told.append)
+                await stack.enter_async_context(relay)
+                await eventually(lambda: target.accepted == ["a"])
+            await eventually(lambda: len(told) == 1)
+            assert told[0] is not None
+            async with started_again(tmp_path, port, client) as again:
+                await say(again, "b")
+                await eventually(lambda: target.accepted == ["a", "b"])
+                await stack.aclose()
     assert told[1:] == [None]
     spool.close()
 
@@ -266,29 +264,29 @@ async def test_nothing_is_lost_over_kills_of_the_relay_and_restarts_of_the_targe
 ) -> None:
     """The relay is killed in the middle, the target goes away and comes back: every event arrives."""
     good = kit(credentials=[], secrets=[])
-    port = free_port()
     texts = [f"m{number}" for number in range(60)]
 
     def arrived() -> set[str]:
         return {text_of(arrival.body) for arrival in good.sink.arrivals}
 
-    async with server(tmp_path) as client:
-        await say(client, *texts[:20])
-        with _listen(shell, client, f"http://127.0.0.1:{port}/webhook") as process:
-            # Nothing listens yet: the relay reads, keeps and waits.
-            await _until(lambda: any(shell.folder.rglob("spool.sqlite3")))
-            with serving_app(good.app, port=port):
-                await _until(lambda: len(arrived()) >= 10)
-                process.kill()
-        await say(client, *texts[20:40])
-        with _listen(shell, client, f"http://127.0.0.1:{port}/webhook") as process:
-            with serving_app(good.app, port=port):
-                await _until(lambda: arrived() >= set(texts[:40]))
-            await say(client, *texts[40:])
-            with serving_app(good.app, port=port):
-                await _until(lambda: arrived() == set(texts))
-            process.send_signal(signal.SIGINT)
-            out, err = await _ended(process)
+    with reserved_port() as port:
+        async with server(tmp_path) as client:
+            await say(client, *texts[:20])
+            with _listen(shell, client, f"http://127.0.0.1:{port}/webhook") as process:
+                # Nothing listens yet: the relay reads, keeps and waits.
+                await _until(lambda: any(shell.folder.rglob("spool.sqlite3")))
+                with serving_app(good.app, port=port):
+                    await _until(lambda: len(arrived()) >= 10)
+                    process.kill()
+            await say(client, *texts[20:40])
+            with _listen(shell, client, f"http://127.0.0.1:{port}/webhook") as process:
+                with serving_app(good.app, port=port):
+                    await _until(lambda: arrived() >= set(texts[:40]))
+                await say(client, *texts[40:])
+                with serving_app(good.app, port=port):
+                    await _until(lambda: arrived() == set(texts))
+                process.send_signal(signal.SIGINT)
+                out, err = await _ended(process)
     assert process.returncode == 0, err
     assert "0 waiting, 0 failed" in err
     assert "Traceback" not in err

@@ -57,6 +57,15 @@ def serving_app(app: App, *, pem: Path | None = None, port: int = 0) -> Iterator
             assert not thread.is_alive()
 
 
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port of loopback that nobody else gets while the block runs; who sets SO_REUSEADDR may listen on it."""
+    with socket.socket(proto=socket.IPPROTO_TCP) as holding:
+        holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holding.bind(("127.0.0.1", 0))
+        yield int(holding.getsockname()[1])
+
+
 @dataclass
 class Kit:
     """The receiver kit as an ASGI app, and what it has accepted."""

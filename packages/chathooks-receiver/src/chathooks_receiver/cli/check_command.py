@@ -21,6 +21,7 @@ from chathooks_receiver.tools.checks.certify import (
 )
 from chathooks_receiver.tools.checks.contract import Check, Limits, Probe
 from chathooks_receiver.tools.checks.junit import junit
+from chathooks_receiver.tools.connection import ANSWER_TIMEOUT_S
 from chathooks_receiver.tools.failures import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -170,6 +171,7 @@ def check(
     load_connections: LoadConnections = 16,
     max_time: MaxTime = TIME_MAX_S,
     junit_file: JunitFile = None,
+    timeout: o.Timeout = ANSWER_TIMEOUT_S,
     ca_file: o.CaFile = None,
     list_: List = False,
     as_json: o.Json = False,
@@ -200,7 +202,12 @@ def check(
     probe = Probe(
         parse_target(url, ca_file),
         identity(username=username, password=password, secret=secret, platform=o.platform(as_)),
-        Limits(load_requests=load_requests, load_connections=load_connections, local=local),
+        Limits(
+            timeout_s=timeout,
+            load_requests=load_requests,
+            load_connections=load_connections,
+            local=local,
+        ),
     )
     report, interrupted = _certify(probe, checks, max_time)
     if junit_file is not None:
