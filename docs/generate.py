@@ -142,7 +142,8 @@ What `chathooks-receiver check` asks of an endpoint, in the order in which it do
 | D | several major checks failed |
 | F | a critical check failed |
 
-`Asked by` names the section of CometChat's webhooks overview that a check stands for.
+`Asked by` names the section of CometChat's webhooks overview that a check stands for. Best practice 3, Log and Monitor, cannot be
+seen from outside.
 
 | Check | Severity | The endpoint … | Asked by | If it fails |
 |---|---|---|---|---|

@@ -70,6 +70,28 @@ def test_completion_can_be_installed(shell: ReceiverShell) -> None:
     assert "complete" in process.stdout
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("trigger message_s", "message_sent"),
+        ("simulate sup", "support-desk"),
+        ("check --only basic-auth-m", "basic-auth-missing"),
+        ("li", "listen"),
+    ],
+)
+def test_a_shell_completes_names(shell: ReceiverShell, typed: str, offered: str) -> None:
+    variables = {
+        "_CHATHOOKS_RECEIVER_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"chathooks-receiver {typed}",
+        "COMP_CWORD": str(len(typed.split())),
+    }
+    script = Path(sys.executable).with_name("chathooks-receiver")
+    done = subprocess.run(
+        [script], capture_output=True, text=True, env={**shell.environment, **variables}, check=True
+    )
+    assert offered in done.stdout.split()
+
+
 def test_without_the_extra_the_script_says_what_to_install(tmp_path: Path) -> None:
     """In an environment that has the base distribution and msgspec alone."""
     environment = tmp_path / "environment"
@@ -208,7 +230,7 @@ def test_ctrl_c_ends_a_check_with_what_was_found(shell: ReceiverShell, tmp_path:
         ) as process:
             _wait_for_arrivals(listening.arrived)
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=ENDS_WITHIN_S + 40)
+            out, err = process.communicate(timeout=ENDS_WITHIN_S)
     assert process.returncode == 130, err
     assert '"id": "reachable"' in out
     assert "Traceback" not in err

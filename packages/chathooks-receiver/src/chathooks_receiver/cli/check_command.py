@@ -10,7 +10,7 @@ from rich.text import Text
 
 from chathooks_receiver.cli import options as o
 from chathooks_receiver.cli.terminal import out, print_json, printable, progress_bar, remark
-from chathooks_receiver.tools.checks.catalogue import CHECKS
+from chathooks_receiver.tools.checks.catalogue import CHECKS, CHECKS_BY_ID
 from chathooks_receiver.tools.checks.certify import (
     GRADES,
     TIME_MAX_S,
@@ -123,10 +123,18 @@ def _exit_code(report: Report, at_least: str) -> int:
 
 Url = Annotated[str | None, typer.Argument(help="URL of the endpoint.", show_default=False)]
 Only = Annotated[
-    list[str] | None, typer.Option("--only", help="Run only this check; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--only", help="Run only this check; may be repeated.", autocompletion=o.names(CHECKS_BY_ID)
+    ),
 ]
 Skip = Annotated[
-    list[str] | None, typer.Option("--skip", help="Leave this check out; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--skip",
+        help="Leave this check out; may be repeated.",
+        autocompletion=o.names(CHECKS_BY_ID),
+    ),
 ]
 Local = Annotated[
     bool,

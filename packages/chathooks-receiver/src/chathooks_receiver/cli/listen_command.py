@@ -14,7 +14,7 @@ import typer
 from chathooks_events.catalog import TRIGGERS
 from chathooks_receiver.cli import options as o
 from chathooks_receiver.cli.connecting import server_connection
-from chathooks_receiver.cli.terminal import out, print_json_line, printable, remark
+from chathooks_receiver.cli.terminal import err, out, print_json_line, printable, remark
 from chathooks_receiver.cli.times import parse_time
 from chathooks_receiver.tools.connection import ANSWER_TIMEOUT_S
 from chathooks_receiver.tools.failures import ToolFailed
@@ -120,7 +120,8 @@ def _begin(spool: Spool, rest: Rest, since: str | None) -> None:
             advice="Give another --state-dir for this server.",
         )
     if since is not None or spool.read(CURSOR) is None:
-        place = place_at(rest, parse_since(since or "now", time.time()))
+        with err().status("Reading the feed up to where to begin …"):
+            place = place_at(rest, parse_since(since or "now", time.time()))
         spool.write(CURSOR, place)
     spool.write(SERVER, rest.server)
 
@@ -146,7 +147,11 @@ SinceText = Annotated[
 ]
 Triggers = Annotated[
     list[str] | None,
-    typer.Option("--triggers", help="Only these, comma-separated; may be repeated."),
+    typer.Option(
+        "--triggers",
+        help="Only these, comma-separated; may be repeated.",
+        autocompletion=o.names(TRIGGERS),
+    ),
 ]
 Poll = Annotated[
     float,

@@ -1,5 +1,6 @@
 """Options that several commands take, each declared once."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,13 @@ import typer
 
 from chathooks_receiver.tools.failures import ToolFailed
 from chathooks_receiver.tools.identity import Platform
+
+
+def names(known: Iterable[str]) -> Callable[[str], list[str]]:
+    """What a shell offers when somebody has typed the beginning of one of these names."""
+    kept = tuple(known)
+    return lambda incomplete: [name for name in kept if name.startswith(incomplete)]
+
 
 ENDPOINT = "Endpoint"
 SERVER = "Server"

@@ -107,7 +107,12 @@ def _show(result: Played | PlayedThrough) -> None:
 
 
 Scenario = Annotated[
-    str, typer.Argument(help=f"What to play: {', '.join(SCENARIOS)}.", show_default=False)
+    str,
+    typer.Argument(
+        help=f"What to play: {', '.join(SCENARIOS)}.",
+        show_default=False,
+        autocompletion=o.names(SCENARIOS),
+    ),
 ]
 Rate = Annotated[
     float,

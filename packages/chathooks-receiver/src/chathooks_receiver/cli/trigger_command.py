@@ -118,7 +118,12 @@ def _through(rest: Rest, webhook: str, trigger: str, as_json: bool) -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
-Name = Annotated[str | None, typer.Argument(help="Name of the trigger, as `--list` shows it.")]
+Name = Annotated[
+    str | None,
+    typer.Argument(
+        help="Name of the trigger, as `--list` shows it.", autocompletion=o.names(TRIGGERS)
+    ),
+]
 Changes = Annotated[
     list[str] | None,
     typer.Option(

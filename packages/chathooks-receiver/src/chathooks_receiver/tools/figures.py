@@ -1,6 +1,7 @@
 """Counts and latencies of many attempts."""
 
 import math
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 
@@ -43,7 +44,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
-        self.durations_s: list[float] = []
+        self.durations_s = array("d")
         self.duplicates = 0
         self.acknowledged = 0
 

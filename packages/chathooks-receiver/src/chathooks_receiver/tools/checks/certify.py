@@ -114,7 +114,9 @@ async def certify(
             complete = False
             finding = skipped("There was no time left.")
         else:
-            finding = await _run(check, probe, min(left_s, CHECK_TIME_MAX_S))
+            found = await _run(check, probe, min(left_s, CHECK_TIME_MAX_S), stop)
+            complete = complete and found is not None
+            finding = found or skipped("It was interrupted.")
         if missing or finding.state == "failed":
             blocked.add(check.id)
         judgement = Judgement(
@@ -143,11 +145,22 @@ async def certify(
     )
 
 
-async def _run(check: Check, probe: Probe, time_max_s: float) -> Finding:
+async def _run(
+    check: Check, probe: Probe, time_max_s: float, stop: asyncio.Event | None
+) -> Finding | None:
+    """What the check finds; None where it was stopped."""
+    running = asyncio.create_task(check.run(probe))
+    stopping = asyncio.create_task((stop or asyncio.Event()).wait())
     try:
-        async with asyncio.timeout(time_max_s):
-            return await check.run(probe)
-    except TimeoutError:
-        return failed(f"It was not over after {time_max_s:.0f} s.")
+        await asyncio.wait(
+            (running, stopping), timeout=time_max_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        if running.done():
+            return running.result()
+        return None if stopping.done() else failed(f"It was not over after {time_max_s:.0f} s.")
     except ConnectionFailed as error:
         return failed(f"The connection failed: {error}.")
+    finally:
+        running.cancel()
+        stopping.cancel()
+        await asyncio.gather(running, stopping, return_exceptions=True)

@@ -3,9 +3,9 @@
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from chathooks_receiver.testing import Data, SignedRequest, event_id_at
 from chathooks_receiver.tools.connection import ANSWER_TIMEOUT_S, Connection
@@ -189,7 +189,7 @@ class Check:
     severity: Severity
     advice: str
     """How to fix what it finds."""
-    run: Callable[[Probe], Awaitable[Finding]]
+    run: Callable[[Probe], Coroutine[Any, Any, Finding]]
     requires: tuple[str, ...] = ("accepts-delivery",)
     """Ids of checks that must have passed, else it is skipped."""
 
