@@ -27,6 +27,7 @@ from chathooks_receiver.tools.rest import Rest
 from chathooks_receiver.tools.sender import Result, Sender
 from chathooks_receiver.tools.target import parse_target
 
+APP_ID_DEFAULT = "demo"
 STATE_DIR_DEFAULT = "~/.local/state/chathooks-receiver"
 _COLOURS: dict[Fate, str] = {
     "forwarded": "green",
@@ -167,6 +168,14 @@ Retries = Annotated[
 Again = Annotated[
     bool, typer.Option("--again", help="First forward again what failed in earlier runs.")
 ]
+AppIdOrServers = Annotated[
+    str | None,
+    typer.Option(
+        "--app-id",
+        help="`appId` of the bodies; that of --server-app-id, if not given.",
+        rich_help_panel=o.ENDPOINT,
+    ),
+]
 StateDir = Annotated[
     Path | None,
     typer.Option(
@@ -188,7 +197,7 @@ def listen(
     username: o.Username = None,
     password: o.Password = None,
     secret: o.Secret = None,
-    app_id: o.AppId = "demo",
+    app_id: AppIdOrServers = None,
     webhook_id: o.WebhookId = "listen",
     ca_file: o.CaFile = None,
     timeout: o.Timeout = ANSWER_TIMEOUT_S,
@@ -223,7 +232,7 @@ def listen(
             username=username,
             password=password,
             secret=secret or spool.secret(),
-            app_id=app_id,
+            app_id=app_id or server_app_id or APP_ID_DEFAULT,
             webhook_id=webhook_id,
         )
         _begin(spool, rest, since)
