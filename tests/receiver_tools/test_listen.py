@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -194,7 +193,7 @@ async def test_a_refusal_of_the_server_ends_the_relay(tmp_path: Path) -> None:
 
     watch = Watch(lambda event, result, fate: None, lambda error: None)
     relay = Relay(spool, refuse, Destination(), Identity(), watch, pace=FAST)
-    with pytest.RaisesGroup(pytest.RaisesExc(ToolFailed, match="AUTH_ERR_APIKEY_NOT_FOUND")):
+    with pytest.raises(ToolFailed, match="AUTH_ERR_APIKEY_NOT_FOUND"):
         await asyncio.wait_for(relay.run(asyncio.Event()), ENDS_WITHIN_S)
     spool.close()
 
@@ -205,13 +204,30 @@ async def test_a_page_and_the_place_behind_it_are_kept_together_or_not_at_all(
     spool = Spool.open(tmp_path / "state")
     spool.keep([("evt_1", "message_sent", b"{}")], "place-1")
     broken: Any = [("evt_2", "message_sent", b"{}"), ("evt_3", "message_sent", None)]
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(ToolFailed, match="ERR_STATE_DIR"):
         spool.keep(broken, "place-2")
     assert spool.read(CURSOR) == "place-1"
     assert spool.counts() == (1, 0)
     spool.keep([("evt_1", "message_sent", b"{}"), ("evt_2", "message_sent", b"{}")], "place-2")
     assert spool.counts() == (2, 0)
     assert [waiting.event_id for waiting in spool.due(0, 10)] == ["evt_1", "evt_2"]
+    spool.close()
+
+
+async def test_a_full_disk_ends_the_relay_and_loses_nothing(tmp_path: Path) -> None:
+    spool = Spool.open(tmp_path / "state")
+    target = Destination()
+    (pages,) = spool._db.execute("PRAGMA page_count").fetchone()
+    spool._db.execute(f"PRAGMA max_page_count = {pages + 2}")
+    texts = [f"{number} " + "long " * 1_000 for number in range(8)]
+    async with server(tmp_path) as client:
+        await say(client, *texts)
+        with pytest.raises(ToolFailed, match="ERR_STATE_DIR"):
+            async with relaying(spool, feed_of(client), target) as task:
+                await asyncio.wait({task}, timeout=ENDS_WITHIN_S)
+        spool._db.execute("PRAGMA max_page_count = 1000000")
+        async with relaying(spool, feed_of(client), target):
+            await eventually(lambda: target.accepted == texts)
     spool.close()
 
 
@@ -352,6 +368,24 @@ async def test_mistakes_are_refused_before_anything_is_read(
         run = await shell("listen", *to, *arguments)
         assert (run.code, run.err.split()[0]) == (2, code)
     assert not (tmp_path / "state").exists()
+
+
+async def test_a_key_that_is_refused_while_it_runs_is_said(
+    shell: ReceiverShell, tmp_path: Path
+) -> None:
+    """The place is kept from an earlier run, so the first look at the feed is the relay's own."""
+    state = tmp_path / "kept"
+    async with server(tmp_path) as client:
+        spool = Spool.open(state)
+        spool.write(CURSOR, "")
+        spool.close()
+        run = await shell(
+            "listen", "--to", "http://127.0.0.1:1/", "--server", client.url, "--api-key", "wrong",
+            "--state-dir", str(state),
+        )  # fmt: skip
+    assert run.code == 1
+    assert "AUTH_ERR_APIKEY_NOT_FOUND" in run.err
+    assert "Traceback" not in run.err
 
 
 async def test_a_server_that_is_not_there_is_said_at_the_start(shell: ReceiverShell) -> None:

@@ -127,11 +127,9 @@ def _begin(spool: Spool, rest: Rest, since: str | None) -> None:
     spool.write(SERVER, rest.server)
 
 
-async def _relay(relay: Relay, sender: Sender, stop: asyncio.Event) -> None:
+async def _forward(relay: Relay, sender: Sender, stop: asyncio.Event) -> None:
     try:
         await relay.run(stop)
-    except* ToolFailed as group:
-        raise group.exceptions[0] from None
     finally:
         await sender.close()
 
@@ -244,14 +242,10 @@ def listen(
         remark(f"Forwarding to {to}; {waiting} waiting, {failed} failed so far. Ctrl-C ends.")
         watch = Watch(_told_json if as_json else _told, _server)
         sender = Sender(target, timeout_s=timeout)
-
-        async def work(stop: asyncio.Event) -> None:
-            relay = Relay(
-                spool, lambda after: read_page(rest, after, names), sender, who, watch, pace=pace
-            )
-            await _relay(relay, sender, stop)
-
-        run_until_stopped(work)
+        relay = Relay(
+            spool, lambda after: read_page(rest, after, names), sender, who, watch, pace=pace
+        )
+        run_until_stopped(lambda stop: _forward(relay, sender, stop))
         waiting, failed = spool.counts()
         remark(f"Stopped; {waiting} waiting, {failed} failed. The same command goes on from here.")
     finally:

@@ -1,6 +1,7 @@
 """Calls of a Chathooks server's REST API: one answer or one plain failure, no redirect, no second try."""
 
 import ssl
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from chathooks_receiver.tools.target import client_context, parse_target
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 15.0
+"""Between two pieces of an answer."""
+ANSWER_TIMEOUT_S = 30.0
+"""From the call to the end of its answer."""
+CHUNK_BYTES = 64 * 1024
 CONNECTIONS_MAX = 32
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 
@@ -114,13 +119,7 @@ class Rest:
             content = msgspec.json.encode(body)
             headers["Content-Type"] = "application/json"
         try:
-            response = self._pool.request(
-                method, url, body=content, headers=headers, redirect=False, preload_content=False
-            )
-            try:
-                data = response.read(ANSWER_BYTES_MAX, decode_content=False)
-            finally:
-                response.release_conn()
+            status, data = self._exchange(method, url, content, headers)
         except (urllib3.exceptions.HTTPError, OSError, ssl.SSLError) as error:
             raise ToolFailed(
                 "ERR_UNREACHABLE",
@@ -128,7 +127,28 @@ class Rest:
                 advice="Start it with `chathooks serve`, or check --server (and --ca-file for its certificate).",
                 exit_code=EXIT_UNREACHABLE,
             ) from None
-        return _read(response.status, data)
+        return _read(status, data)
+
+    def _exchange(
+        self, method: str, url: str, content: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int, bytes]:
+        until_s = time.monotonic() + ANSWER_TIMEOUT_S
+        response = self._pool.request(
+            method, url, body=content, headers=headers, redirect=False, preload_content=False
+        )
+        data = bytearray()
+        try:
+            while chunk := response.read1(CHUNK_BYTES, decode_content=False):
+                data += chunk
+                if len(data) > ANSWER_BYTES_MAX:
+                    raise _not_ours()
+                if time.monotonic() > until_s:
+                    raise TimeoutError
+        except BaseException:
+            response.close()
+            raise
+        response.release_conn()
+        return response.status, bytes(data)
 
 
 def segment(text: str) -> str:

@@ -24,7 +24,7 @@ def _wrong(username: str, password: str) -> dict[str, str]:
         "the beginning of the password": _basic(username, password[:-1]),
         "an empty password": _basic(username, ""),
         "a wrong user name": _basic(username + "x", password),
-        "user name and password swapped": _basic(password, username),
+        "user name and password swapped": _basic(password, f"{username}x"),
         "another scheme": "Bearer " + _basic(username, password).removeprefix("Basic "),
         "no base64": "Basic %%%",
         "no value": "Basic",

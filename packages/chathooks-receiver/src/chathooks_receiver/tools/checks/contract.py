@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
+from chathooks_events.signing import SigningKey, signature_header
 from chathooks_receiver.testing import Data, SignedRequest, event_id_at
 from chathooks_receiver.tools.connection import ANSWER_TIMEOUT_S, Connection
 from chathooks_receiver.tools.identity import Identity
@@ -157,8 +158,6 @@ class Probe:
         plain = self.request()
         if self.identity.secret is None or plain.event_id is None:
             return self.with_body(plain, body)
-        from chathooks_events.signing import SigningKey, signature_header
-
         at_s = int(self.wall_s())
         key = SigningKey.parse(self.identity.secret)
         fields = {

@@ -11,7 +11,6 @@ the target is down, nothing is lost: the server keeps its events for days, and t
 """
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -89,15 +88,23 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read and forward until `stop`. Raises ToolFailed where the server refuses for good, or the disk is full."""
-        async with asyncio.TaskGroup() as group:
-            over = asyncio.Event()
-            reading = group.create_task(self._reads(over))
-            forwarding = group.create_task(self._forwards(over))
-            waiting = group.create_task(stop.wait())
-            await asyncio.wait((reading, forwarding, waiting), return_when=asyncio.FIRST_COMPLETED)
+        over = asyncio.Event()
+        working = [
+            asyncio.create_task(self._reads(over)),
+            asyncio.create_task(self._forwards(over)),
+        ]
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((*working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # Both halves end their attempt or page, and then themselves; a failure of either is raised.
             over.set()
             self._arrived.set()
-            waiting.cancel()
+            stopping.cancel()
+            ended = await asyncio.gather(*working, return_exceptions=True)
+        for outcome in ended:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def _reads(self, over: asyncio.Event) -> None:
         away = False
@@ -125,17 +132,10 @@ class Relay:
 
     def _keep(self, page: Page, after: str) -> None:
         if page.cursor != after:
-            try:
-                self._spool.keep(
-                    [(event.event_id, event.trigger, bytes(event.data)) for event in page.events],
-                    page.cursor,
-                )
-            except sqlite3.Error as error:
-                raise ToolFailed(
-                    "ERR_STATE_DIR",
-                    f"Events cannot be kept: {error}.",
-                    advice="Make room on the disk of --state-dir; nothing was lost, start again then.",
-                ) from None
+            self._spool.keep(
+                [(event.event_id, event.trigger, bytes(event.data)) for event in page.events],
+                page.cursor,
+            )
             self._arrived.set()
 
     async def _forwards(self, over: asyncio.Event) -> None:

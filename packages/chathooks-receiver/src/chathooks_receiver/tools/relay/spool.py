@@ -8,7 +8,8 @@ file after the target has acknowledged it; a crash in between makes one duplicat
 import fcntl
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -38,7 +39,10 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Spool:
-    """The file of one relay; a second relay on the same folder is refused."""
+    """The file of one relay; a second relay on the same folder is refused.
+
+    All methods raise ToolFailed: ERR_STATE_DIR where the disk is full or the file broken; nothing has changed then.
+    """
 
     def __init__(self, connection: sqlite3.Connection, lock: IO[str]) -> None:
         self._db = connection
@@ -80,14 +84,28 @@ class Spool:
         self._db.close()
         self._lock.close()
 
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        """The file; what it cannot do now becomes ToolFailed: ERR_STATE_DIR."""
+        try:
+            yield self._db
+        except sqlite3.Error as error:
+            raise ToolFailed(
+                "ERR_STATE_DIR",
+                f"The relay's file cannot be used: {error}.",
+                advice="Make room on the disk of --state-dir. Nothing is lost: the same command goes on.",
+            ) from None
+
     def read(self, key: str) -> str | None:
         """What was kept under a key."""
-        row = self._db.execute(_SQL["read_place"], (key,)).fetchone()
+        with self._using() as db:
+            row = db.execute(_SQL["read_place"], (key,)).fetchone()
         return None if row is None else str(row[0])
 
     def write(self, key: str, value: str) -> None:
         """Keep a value under a key."""
-        self._db.execute(_SQL["write_place"], (key, value))
+        with self._using() as db:
+            db.execute(_SQL["write_place"], (key, value))
 
     def secret(self) -> str:
         """The signing secret of this relay, made on first use."""
@@ -99,40 +117,48 @@ class Spool:
 
     def keep(self, events: Sequence[tuple[str, str, bytes]], cursor: str) -> None:
         """Keep events (id, trigger, data) and the place behind them, both or neither."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            self._db.executemany(_SQL["keep"], events)
-            self._db.execute(_SQL["write_place"], (CURSOR, cursor))
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        with self._using() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                db.executemany(_SQL["keep"], events)
+                db.execute(_SQL["write_place"], (CURSOR, cursor))
+                db.execute("COMMIT")
+            except BaseException:
+                # A full disk may have rolled back already.
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
 
     def due(self, now_ms: int, limit: int) -> list[Waiting]:
         """Events to forward now, the oldest first."""
-        rows = self._db.execute(_SQL["due"], (now_ms, limit)).fetchall()
-        return [Waiting(*row) for row in rows]
+        with self._using() as db:
+            return [Waiting(*row) for row in db.execute(_SQL["due"], (now_ms, limit))]
 
     def next_due_ms(self) -> int | None:
         """When the next event is due, unix milliseconds; None where none waits."""
-        row = self._db.execute(_SQL["next_due"]).fetchone()
+        with self._using() as db:
+            row = db.execute(_SQL["next_due"]).fetchone()
         return None if row[0] is None else int(row[0])
 
     def forwarded(self, number: int) -> None:
         """The target has acknowledged it."""
-        self._db.execute(_SQL["forwarded"], (number,))
+        with self._using() as db:
+            db.execute(_SQL["forwarded"], (number,))
 
     def refused(self, number: int, *, attempts: int, due_at_ms: int, failed: bool) -> None:
         """The target has not: try again at that time, or keep it as failed."""
-        self._db.execute(_SQL["refused"], (attempts, due_at_ms, int(failed), number))
+        with self._using() as db:
+            db.execute(_SQL["refused"], (attempts, due_at_ms, int(failed), number))
 
     def again(self) -> int:
         """Let all that failed be forwarded again; how many."""
-        return self._db.execute(_SQL["again"]).rowcount
+        with self._using() as db:
+            return db.execute(_SQL["again"]).rowcount
 
     def counts(self) -> tuple[int, int]:
         """How many events wait, and how many have failed."""
-        waiting, failed = self._db.execute(_SQL["count"]).fetchone()
+        with self._using() as db:
+            waiting, failed = db.execute(_SQL["count"]).fetchone()
         return int(waiting), int(failed)
 
 

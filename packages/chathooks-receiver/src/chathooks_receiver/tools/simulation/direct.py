@@ -123,24 +123,20 @@ async def play(
     stop = stop or asyncio.Event()
     run = _Run(sender, identity, wall_s)
     chance = World(load.seed ^ DUPLICATE_SEED).chance
-    tasks: set[asyncio.Task[None]] = set()
     begun_s = time.perf_counter()
     made = 0
     source = islice(events(load.scenario, load.seed, load.starts_at_s), load.events_total)
-    for number, event in enumerate(source, start=1):
-        due_s = begun_s + (number - 1) / load.rate
-        if await stopped_within(stop, due_s - time.perf_counter()):
-            break
-        await run.slots.acquire()
-        run.late += time.perf_counter() - due_s > LATE_S
-        made += 1
-        run.triggers[event.trigger] = run.triggers.get(event.trigger, 0) + 1
-        again = load.duplicates > 0 and chance(load.duplicates)
-        task = asyncio.create_task(run.send(event, number, due_s, again=again, told=told))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-    if tasks:
-        await asyncio.wait(tasks)
+    async with asyncio.TaskGroup() as sending:
+        for number, event in enumerate(source, start=1):
+            due_s = begun_s + (number - 1) / load.rate
+            if await stopped_within(stop, due_s - time.perf_counter()):
+                break
+            await run.slots.acquire()
+            run.late += time.perf_counter() - due_s > LATE_S
+            made += 1
+            run.triggers[event.trigger] = run.triggers.get(event.trigger, 0) + 1
+            again = load.duplicates > 0 and chance(load.duplicates)
+            sending.create_task(run.send(event, number, due_s, again=again, told=told))
     seconds = time.perf_counter() - begun_s
     return Played(
         scenario=load.scenario,
