@@ -9,6 +9,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import typer.main
@@ -19,7 +20,11 @@ from chathooks.cli import failures
 from chathooks.cli.main import app as command_line
 from chathooks.kernel import telemetry
 from chathooks_events.reference import markdown as events_page
+from chathooks_receiver.cli.main import app as receiver_command_line
 from chathooks_receiver.service import reference as receiver
+from chathooks_receiver.tools import failures as receiver_failures
+from chathooks_receiver.tools.checks.catalogue import CHECKS
+from chathooks_receiver.tools.faults.modes import MODES
 
 FOLDER = Path(__file__).parent / "reference"
 
@@ -97,6 +102,50 @@ answers for programs to stdout.
 | Exit code | Means |
 |---|---|
 | 0 | Done, all in order. |
+"""
+
+
+_RECEIVER_CLI_INTRODUCTION = """\
+# Receiver command line
+
+`chathooks-receiver` comes with `pip install "chathooks-receiver[tools]"`. It serves an endpoint, and tries any endpoint
+of yours, whatever it is written in. `chathooks-receiver --help` and `chathooks-receiver <command> --help` say the same at
+the terminal. Messages for people go to stderr, answers for programs to stdout.
+
+| Exit code | Means |
+|---|---|
+| 0 | Done, all in order. |
+"""
+
+_FAULTS_INTRODUCTION = """
+## Modes of faulty
+
+The failure is the class that the delivery log of a Chathooks server shows; where there is none, the attempt counts as
+acknowledged.
+
+| Mode | The endpoint … | Failure |
+|---|---|---|
+"""
+
+_CHECKS_INTRODUCTION = """\
+# Checks of an endpoint
+
+What `chathooks-receiver check` asks of an endpoint, in the order in which it does. How to use it is in
+[Test a receiver](../howto/test-a-receiver.md). A check that needs another one is skipped where that one failed.
+
+| Grade | Means |
+|---|---|
+| A | nothing failed |
+| B | only minor checks failed |
+| C | one major check failed, or not every check came to run |
+| D | several major checks failed |
+| F | a critical check failed |
+
+`Asked by` names the section of CometChat's webhooks overview that a check stands for. Best practice 3, Log and Monitor, cannot be
+seen from outside.
+
+| Check | Severity | The endpoint … | Asked by | If it fails |
+|---|---|---|---|---|
 """
 
 
@@ -180,9 +229,9 @@ def _argument_rows(arguments: list[Any]) -> str:
     return "| Argument | Meaning |\n|---|---|\n" + "".join(rows)
 
 
-def _exit_codes() -> str:
-    """A row for each EXIT_… constant of `chathooks.cli.failures`, in the words below it."""
-    statements = ast.parse(Path(failures.__file__).read_text("utf-8")).body
+def _exit_codes(module: ModuleType) -> str:
+    """A row for each EXIT_… constant of a module, in the words below it."""
+    statements = ast.parse(Path(module.__file__ or "").read_text("utf-8")).body
     rows = {}
     for statement, following in itertools.pairwise(statements):
         match statement, following:
@@ -203,14 +252,11 @@ def _commands(path: str, group: Any) -> Iterator[tuple[str, Any]]:
                 yield from _commands(f"{path} {name}", command)
 
 
-def cli_page() -> str:
-    """docs/reference/cli.md."""
-    group: Any = typer.main.get_command(command_line)
-    parts = [
-        _CLI_INTRODUCTION + _exit_codes(),
-        f"\n## chathooks\n\n{_help(group.help)}\n{_option_rows(group.params)}",
-    ]
-    for path, command in _commands("chathooks", group):
+def _command_line(name: str, app: typer.Typer) -> str:
+    """The sections of a program and of its commands."""
+    group: Any = typer.main.get_command(app)
+    parts = [f"\n## {name}\n\n{_help(group.help)}\n{_option_rows(group.params)}"]
+    for path, command in _commands(name, group):
         level = "#" * len(path.split())
         parts.append(f"\n{level} {path}\n\n{_help(command.help or '')}")
         arguments = [item for item in command.params if item.param_type_name == "argument"]
@@ -222,10 +268,43 @@ def cli_page() -> str:
     return "".join(parts)
 
 
+def cli_page() -> str:
+    """docs/reference/cli.md."""
+    return _CLI_INTRODUCTION + _exit_codes(failures) + _command_line("chathooks", command_line)
+
+
+def receiver_cli_page() -> str:
+    """docs/reference/receiver-cli.md."""
+    modes = [
+        f"| `{mode.name}` | {mode.description} | {f'`{mode.failure}`' if mode.failure else ''} |\n"
+        for mode in MODES.values()
+    ]
+    other = "| `status-NNN` | answers NNN, from 200 to 599 | `http_status`, but for 2xx |\n"
+    return (
+        _RECEIVER_CLI_INTRODUCTION
+        + _exit_codes(receiver_failures)
+        + _command_line("chathooks-receiver", receiver_command_line)
+        + _FAULTS_INTRODUCTION
+        + "".join(modes)
+        + other
+    )
+
+
+def receiver_checks_page() -> str:
+    """docs/reference/receiver-checks.md."""
+    rows = [
+        f"| `{check.id}` | {check.severity} | {check.title} | {check.section} | {check.advice} |\n"
+        for check in CHECKS
+    ]
+    return _CHECKS_INTRODUCTION + "".join(rows)
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "metrics.md": metrics_page,
     "cli.md": cli_page,
+    "receiver-cli.md": receiver_cli_page,
+    "receiver-checks.md": receiver_checks_page,
     "events.md": events_page,
     "receiver-settings.md": receiver.settings_page,
     "receiver-metrics.md": receiver.metrics_page,

@@ -35,9 +35,11 @@ class Authority:
 
     Args:
         folder: where certificate and key files are written.
+        lifetime_days: how long from now they are valid.
     """
 
     folder: Path
+    lifetime_days: int = 1
 
     def __post_init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -50,7 +52,7 @@ class Authority:
             .public_key(self._key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(_now() - DAY)
-            .not_valid_after(_now() + DAY)
+            .not_valid_after(_now() + self.lifetime_days * DAY)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(key_id, critical=False)
             .sign(self._key, hashes.SHA256())
@@ -69,7 +71,7 @@ class Authority:
     def pem(self, *hosts: str, expired: bool = False, self_signed: bool = False) -> Path:
         """A file with a key and a certificate for `hosts`."""
         key = ec.generate_private_key(ec.SECP256R1())
-        until = _now() - DAY if expired else _now() + DAY
+        until = _now() - DAY if expired else _now() + self.lifetime_days * DAY
         subject = _name(hosts[0])
         certificate = (
             x509.CertificateBuilder()

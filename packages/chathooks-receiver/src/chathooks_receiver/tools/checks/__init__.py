@@ -1,0 +1,1 @@
+"""The checks of an endpoint, one module each; `catalogue` lists them."""
