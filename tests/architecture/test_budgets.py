@@ -126,7 +126,8 @@ def test_every_distribution_declares_what_is_pinned() -> None:
     wanted = {"pytest"}  # of the development set, for the extra with fixtures
     for name in ("runtime.in", "receiver.in"):
         lines = (ROOT / "requirements" / name).read_text("utf-8").splitlines()
-        wanted |= {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+        names = (line.partition("[")[0].strip() for line in lines if not line.startswith("#"))
+        wanted |= {name for name in names if name}
     declared = set()
     for path in ROOT.glob("packages/*/pyproject.toml"):
         project = tomllib.loads(path.read_text("utf-8"))["project"]
