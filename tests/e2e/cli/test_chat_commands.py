@@ -242,3 +242,53 @@ async def test_path_arguments_stay_one_segment(shell: Shell) -> None:
 async def test_lists_of_nothing_say_so(shell: Shell) -> None:
     assert (await shell("groups", "list", "--search", "zzz")).out == "None.\n"
     assert json.loads((await shell("groups", "list", "--search", "zzz", "--json")).out) == []
+
+
+async def test_a_thread_is_answered_followed_listed_and_left(shell: Shell) -> None:
+    await make_users(shell, "tess", "theo")
+    asked = await shell(
+        *("messages", "send", "--to", "theo", "--on-behalf-of", "tess", "Who comes?", "--json")
+    )
+    parent = asked.json["id"]
+    for text in ("I do", "Me too"):
+        replied = await shell("threads", "reply", parent, text, "--on-behalf-of", "theo", "--json")
+        assert replied.json["parentId"] == parent
+    replies = await shell("threads", "show", parent, "--json")
+    assert [reply["data"]["text"] for reply in replies.json] == ["I do", "Me too"]
+    shown = await shell("threads", "list", "--on-behalf-of", "theo")
+    assert "Who comes?" in shown.out
+    assert "Me too" in shown.out
+    assert (await shell("threads", "leave", parent, "--on-behalf-of", "theo")).code == 0
+    assert (await shell("threads", "list", "--on-behalf-of", "theo", "--json")).json == []
+    assert (await shell("threads", "follow", parent, "--on-behalf-of", "theo")).code == 0
+    listed = await shell("threads", "list", "--on-behalf-of", "theo", "--json")
+    assert [thread["id"] for thread in listed.json] == [parent]
+
+
+async def test_all_threads_are_listed_over_several_pages(
+    shell: Shell, server: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_users(shell, "page1", "page2")
+    monkeypatch.setattr("chathooks.cli.pages.PAGE_ITEMS_MAX", 2)
+    parents = []
+    for number in range(5):
+        sent = await shell(
+            *("messages", "send", "--to", "page2", "--on-behalf-of", "page1", f"{number}", "--json")
+        )
+        parents.append(sent.json["id"])
+        await shell("threads", "reply", parents[-1], "so", "--on-behalf-of", "page2")
+    listed = await shell("threads", "list", "--all", "--on-behalf-of", "page2", "--json")
+    assert [thread["id"] for thread in listed.json] == parents[::-1]
+
+
+async def test_a_message_is_reacted_to_and_the_reaction_taken_back(shell: Shell) -> None:
+    await make_users(shell, "rita", "rolf")
+    sent = await shell("messages", "send", "--to", "rolf", "--on-behalf-of", "rita", "Hi", "--json")
+    message = sent.json["id"]
+    reacted = await shell("messages", "react", message, "👍", "--on-behalf-of", "rolf", "--json")
+    assert reacted.json["data"]["reactions"][0]["reaction"] == "👍"
+    listed = await shell("messages", "reactions", message)
+    assert "👍" in listed.out
+    assert "rolf" in listed.out
+    assert (await shell("messages", "unreact", message, "👍", "--on-behalf-of", "rolf")).code == 0
+    assert (await shell("messages", "reactions", message, "--json")).json == []

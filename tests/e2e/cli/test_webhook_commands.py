@@ -189,7 +189,9 @@ async def test_a_sample_is_sent_and_its_delivery_is_shown(
     fired = await shell("trigger", "message_edited", "--webhook", "w7", "--json")
     assert (fired.json["state"], fired.json["trigger"]) == ("delivered", "message_edited")
     assert endpoint.requests[-1].path == "/w7"
-    await make_webhook(shell, endpoint, "w7b")  # where there is one webhook only, it need not be named
+    await make_webhook(
+        shell, endpoint, "w7b"
+    )  # where there is one webhook only, it need not be named
     unnamed = await shell("trigger", "message_edited")
     assert unnamed.code == 2
     assert "w7" in unnamed.err

@@ -3,6 +3,7 @@
 from chathooks.cli.commands import Command
 from chathooks.cli.fields import Field, argument, attachments, option, whole_object
 from chathooks.cli.tables import GROUPS, MEMBERS, MESSAGES, USERS
+from chathooks.cli.thread_commands import REACTION_COMMANDS, THREAD_COMMANDS
 from chathooks.cli.user_commands import BAN_COMMANDS, USER_LIFE_COMMANDS
 
 UID = argument("uid", "Uid of the user.", path="uid")
@@ -448,6 +449,7 @@ CHAT_GROUPS = (
     ("users", "Users of the app.", (*USER_COMMANDS, *USER_LIFE_COMMANDS)),
     ("groups", "Groups of the app.", GROUP_COMMANDS),
     ("members", "Members of a group.", (*MEMBER_COMMANDS, *BAN_COMMANDS)),
-    ("messages", "Messages to users and groups.", MESSAGE_COMMANDS),
+    ("messages", "Messages to users and groups.", (*MESSAGE_COMMANDS, *REACTION_COMMANDS)),
+    ("threads", "Replies to a message, and who follows them.", THREAD_COMMANDS),
 )
 """Name, summary and commands of each group."""

@@ -1,4 +1,4 @@
-"""Lists of any length: the three ways in which the API pages, read up to a limit."""
+"""Lists of any length: the ways in which the API pages, read up to a limit."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -16,8 +16,9 @@ PAGE_ITEMS_MAX = 200
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000_000
 
-Paging = Literal["pages", "cursor", "after", "messages"]
-"""By number of the page; by cursor, in `cursor` or `after`; by the messages' own places, newest page first."""
+Paging = Literal["pages", "cursor", "after", "messages", "threads"]
+"""By number of the page; by cursor, in `cursor` or `after`; by the messages' own places, newest page first; by the time
+and message of a thread's last change."""
 
 LIST_FIELDS: tuple[Field, ...] = (
     option(
@@ -52,6 +53,9 @@ def _next(paging: Paging, answer: Answer, request: Request, count: int) -> dict[
         place = value_at(answer.meta, "previous.id")
         full = count >= request.query["limit"]
         return {"id": place, "affix": "prepend"} if full and place else None
+    if paging == "threads":
+        place = value_at(answer.meta, "previous")
+        return dict(place) if place else None
     cursor = value_at(answer.meta, "next.cursor")
     if not cursor or cursor == request.query.get(paging):
         return None

@@ -217,6 +217,24 @@ MESSAGES = View(
     ),
     hidden=("data.entities",),
 )
+THREADS = View(
+    (
+        Column("message", "id", whole=True),
+        Column("changed (UTC)", "updatedAt", moment, whole=True),
+        Column("from", "sender"),
+        Column("to", "receiver"),
+        Column("replies", "replyCount"),
+        Column("text", "data", message_text),
+        Column("last reply", "lastReply.data", message_text),
+    )
+)
+REACTIONS = View(
+    (
+        Column("reaction", "reaction"),
+        Column("by", "uid"),
+        Column("at (UTC)", "reactedAt", moment, whole=True),
+    )
+)
 APPS = View(
     (
         Column("id", "id"),
