@@ -1,12 +1,14 @@
 """One cycle of the engine: what it is given, and what its transaction did."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from chathooks.delivery.claims import Claim
-from chathooks.delivery.fanout import Step
+from chathooks.delivery.fanout import Step, Subscription
 from chathooks.delivery.lanes import Lane
 from chathooks.delivery.policy import RETRY_SCHEDULE_MS
-from chathooks.delivery.queue import Settled, Sweep
+from chathooks.delivery.queue import Candidate, Settled, Sweep
 from chathooks.delivery.recording import Ended, Recorded
 
 ATTEMPT_TIMEOUT_S = 2.0
@@ -34,8 +36,12 @@ class Cycle:
 
     ended: list[Ended]
     turns: list[Lane]
+    returned: list[Candidate] = field(default_factory=list)
+    """Claimed ahead and handed back."""
     gone: dict[int, list[int]] = field(init=False)
-    """By lane, the numbers of `ended`."""
+    """By lane, the numbers of `ended` and `returned`."""
+    withdrawn: list[Settled] = field(default_factory=list)
+    """Of `returned`, what ended as cancelled."""
     recorded: Recorded = field(default_factory=Recorded)
     step: Step | None = None
     claims: list[Claim] = field(default_factory=list)
@@ -47,8 +53,7 @@ class Cycle:
 
     def __post_init__(self) -> None:
         gone: dict[int, list[int]] = {}
-        for one in self.ended:
-            item = one.item
+        for item in chain((one.item for one in self.ended), self.returned):
             if item.lane in gone:
                 gone[item.lane].append(item.number)
             else:
@@ -57,6 +62,7 @@ class Cycle:
 
     def begin(self) -> None:
         """Forget what a transaction did that was not kept: the database may ask for the cycle to be run again."""
+        self.withdrawn = []
         self.recorded = Recorded()
         self.step = None
         self.claims = []
@@ -69,8 +75,35 @@ class Cycle:
         """Whether the cycle changed anything that may make more work possible."""
         return bool(
             self.ended
+            or self.returned
             or self.step is not None
             or self.sweep is not None
             or len(self.turns) > len(self.starved)  # the line got shorter: others come next
             or any(claim.items or claim.ended or claim.due_checked for claim in self.claims)
         )
+
+
+def progress_rows(
+    cycle: Cycle, subscriptions: Mapping[int, Subscription], lanes: Mapping[int, Lane]
+) -> list[tuple[int, int, int, int]]:
+    """What is saved of lanes that a cycle moved: (next number, cursor, head, lane)."""
+    cursors = {claim.subscription.lane: claim.cursor for claim in cycle.claims}
+    if cycle.sweep is not None:
+        key = cycle.sweep.lane
+        cursors[key] = max(cursors.get(key, subscriptions[key].cursor), cycle.swept_cursor)
+    numbers = cycle.step.next_numbers if cycle.step is not None else {}
+    begun: dict[int, list[int]] = {}
+    for claim in cycle.claims:
+        begun[claim.subscription.lane] = [item.number for item in claim.items if not item.due]
+    gone = cycle.gone
+    rows = []
+    for key in {*cursors, *numbers, *gone}:
+        subscription = subscriptions[key]
+        cursor = cursors.get(key, subscription.cursor)
+        lane = lanes.get(key)
+        first = begun.get(key, [])
+        if lane is not None:
+            first = [*first, *lane.claimed_first.difference(gone.get(key, ()))]
+        head = min(first, default=cursor)
+        rows.append((numbers.get(key, subscription.next_number), cursor, head, key))
+    return rows

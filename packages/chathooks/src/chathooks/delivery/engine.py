@@ -26,7 +26,7 @@ from itertools import islice
 import structlog
 
 from chathooks.delivery.claims import Claim, Moment, end_unsent, expire_turn, take_turn
-from chathooks.delivery.cycle import Cycle, EngineLimits
+from chathooks.delivery.cycle import Cycle, EngineLimits, progress_rows
 from chathooks.delivery.endpoints import Endpoints
 from chathooks.delivery.fanout import ALL_TRIGGERS, Fanout, Step, Subscription
 from chathooks.delivery.health import Health
@@ -35,6 +35,7 @@ from chathooks.delivery.queue import DeliveryTransaction, Settled, Sweep
 from chathooks.delivery.recording import Ended, record, recover
 from chathooks.delivery.records import ENDED_STATES, State
 from chathooks.delivery.sender import Sender
+from chathooks.delivery.starting import Starter, hand_back, pause
 from chathooks.egress.client import EgressClient
 from chathooks.egress.guard import TargetPolicy
 from chathooks.kernel import telemetry
@@ -51,7 +52,6 @@ STORE_RETRY_MS = 500
 """Pause after a cycle that the store could not keep."""
 BUSY_ENDED_MIN = 16
 """A cycle that records so many attempts is followed by a pause, so that the next one records more per commit."""
-BUSY_PACE_S = 0.002
 STOP_SPARE_S = 3.0
 """Bound on a graceful stop beyond the time-out of attempts: what their record may take."""
 
@@ -76,6 +76,7 @@ class Engine:
         self._store = store
         self._clock = clock
         self._sender = Sender(client, clock, timeout_s=limits.timeout_s, ended=self._on_ended)
+        self._starter = Starter(self._sender.begin)
         self._limits = limits
         self.fanout = Fanout(backlog_max=limits.backlog_max)
         self.lanes = Lanes()
@@ -139,6 +140,7 @@ class Engine:
     def hold(self) -> None:
         """Begin no more attempts from now on; the first step of a stop."""
         self._stopping = True
+        self._starter.stop(self.lanes.by_key.values())
         self._ring()
 
     async def ended(self) -> None:
@@ -197,6 +199,7 @@ class Engine:
 
     def _look_at(self, subscription: Subscription) -> None:
         lane = self.lanes.of(subscription)
+        self._starter.give_back(lane)  # it was claimed by what may hold no longer
         self.lanes.due_at(lane, self._clock.steady_ms())
         self.lanes.want_turn(lane)
 
@@ -216,15 +219,17 @@ class Engine:
                 self._quiet.set()
             await self._bell.wait()
             self._bell.clear()
+            if self._starter.fault is not None:
+                raise self._starter.fault
             if self._stopping and not self._ended and self.lanes.in_flight == 0:
                 return
             if not self._paused:
                 if self._busy:
-                    await asyncio.sleep(BUSY_PACE_S)
+                    await pause(self._starter)
                 await self._cycle()
 
     def _has_work(self) -> bool:
-        if self._ended:
+        if self._ended or self._starter.returned:
             return True
         return not self._stopping and (
             self._feed_waits or bool(self._sweeps) or self.lanes.has_turns()
@@ -236,7 +241,7 @@ class Engine:
             return
         ended = list(islice(self._ended, RECORDS_PER_CYCLE_MAX))
         turns = [] if self._stopping else self.lanes.take_turns(TURNS_PER_CYCLE_MAX)
-        cycle = Cycle(ended, turns)
+        cycle = Cycle(ended, turns, list(self._starter.returned))
         feed_waits, self._feed_waits = self._feed_waits and not self._stopping, False
         self._woken.clear()
         try:
@@ -248,6 +253,7 @@ class Engine:
             else:
                 log.error("a delivery cycle failed; deliveries pause", exc_info=error)
             self._endpoints.clear()
+            self._starter.give_back_all(self.lanes.by_key.values())
             self._feed_waits = self._feed_waits or feed_waits
             for lane in turns:
                 self.lanes.want_turn(lane)
@@ -258,6 +264,7 @@ class Engine:
             return
         for _ in ended:
             self._ended.popleft()
+        del self._starter.returned[: len(cycle.returned)]
         self._busy = len(ended) >= BUSY_ENDED_MIN
         self._apply(cycle)
 
@@ -284,13 +291,17 @@ class Engine:
                 schedule_ms=self._limits.retry_schedule_ms,
                 now=moment.steady_ms,
             )
+        lanes = self.fanout.subscriptions.lanes
+        cycle.withdrawn = await hand_back(tx, cycle.returned, lanes, moment.steady_ms)
         if feed_waits:
             cycle.step = await self.fanout.step(tx, self._position)
         if self._sweeps and not self._stopping:
             await self._sweep(tx, cycle, moment)
         if not self._stopping:
             await self._claim(tx, cycle, moment)
-        await self._save_progress(tx, cycle)
+        await tx.save_progress(
+            progress_rows(cycle, self.fanout.subscriptions.lanes, self.lanes.by_key)
+        )
 
     async def _claim(self, tx: DeliveryTransaction, cycle: Cycle, moment: Moment) -> None:
         freed = {key: len(numbers) for key, numbers in cycle.gone.items()}
@@ -305,7 +316,7 @@ class Engine:
                     subscription = self.fanout.subscriptions.lanes[key]
                     turns[key] = self.lanes.by_key.get(key) or Lane(subscription)
         due_now = {lane for lane, due_at in cycle.recorded.due if due_at <= moment.steady_ms}
-        planned = -len(cycle.ended)
+        planned = -len(cycle.ended) - len(cycle.returned)
         claimed = 0
         for key, lane in turns.items():
             endpoint = await self._endpoints.load(tx, key)
@@ -315,15 +326,20 @@ class Engine:
                 turn = await expire_turn(tx, lane.subscription, endpoint, moment)
                 cycle.claims.append(turn)
                 continue
-            slots = self.lanes.slots(lane, endpoint.max_concurrency, freed.get(key, 0), planned)
+            due = key in due_now or (
+                lane.next_due is not None and lane.next_due <= moment.steady_ms
+            )
+            ahead = 0
+            if not (due or lane.subscription.ordered):
+                ahead = len(cycle.recorded.delivered.get(key, ()))
+            slots = self.lanes.slots(
+                lane, endpoint.max_concurrency, freed.get(key, 0), planned, ahead
+            )
             slots = min(slots, CLAIMS_PER_CYCLE_MAX - claimed)
             if slots <= 0:
                 if lane.in_flight - freed.get(key, 0) < endpoint.max_concurrency:
                     cycle.starved.append(lane)
                 continue
-            due = key in due_now or (
-                lane.next_due is not None and lane.next_due <= moment.steady_ms
-            )
             claim = await take_turn(
                 tx,
                 lane.subscription,
@@ -356,29 +372,6 @@ class Engine:
         await tx.swept(sweep, below)
         cycle.sweep = sweep._replace(from_number=below)
 
-    async def _save_progress(self, tx: DeliveryTransaction, cycle: Cycle) -> None:
-        lanes = self.fanout.subscriptions.lanes
-        cursors = {claim.subscription.lane: claim.cursor for claim in cycle.claims}
-        if cycle.sweep is not None:
-            key = cycle.sweep.lane
-            cursors[key] = max(cursors.get(key, lanes[key].cursor), cycle.swept_cursor)
-        numbers = cycle.step.next_numbers if cycle.step is not None else {}
-        begun: dict[int, list[int]] = {}
-        for claim in cycle.claims:
-            begun[claim.subscription.lane] = [item.number for item in claim.items if not item.due]
-        gone = cycle.gone
-        rows = []
-        for key in {*cursors, *numbers, *gone}:
-            subscription = lanes[key]
-            cursor = cursors.get(key, subscription.cursor)
-            lane = self.lanes.by_key.get(key)
-            first = begun.get(key, [])
-            if lane is not None:
-                first = [*first, *lane.claimed_first.difference(gone.get(key, ()))]
-            head = min(first, default=cursor)
-            rows.append((numbers.get(key, subscription.next_number), cursor, head, key))
-        await tx.save_progress(rows)
-
     # -- after the commit --------------------------------------------------------------------------------
 
     def _apply(self, cycle: Cycle) -> None:
@@ -398,7 +391,7 @@ class Engine:
             lane_or_none = self.lanes.by_key.get(key)
             if lane_or_none is not None:
                 self.lanes.forget_if_idle(lane_or_none)
-        telemetry.ATTEMPTS_IN_FLIGHT.set(self.lanes.in_flight)
+        telemetry.ATTEMPTS_IN_FLIGHT.set(self._starter.running)
         self._watch_due()
         # Lanes that only wait for room must not keep the engine turning: an attempt that ends rings.
         if self._stopping or (cycle.progressed() and self._has_work()):
@@ -416,6 +409,13 @@ class Engine:
             lane = self.lanes.by_key[key]
             self.lanes.ended(lane, len(numbers))
             lane.claimed_first.difference_update(numbers)
+        now = self._clock.steady_ms()
+        for item in cycle.returned:
+            self.fanout.subscriptions.lanes[item.lane].backlog += 1
+            self.lanes.due_at(self.lanes.by_key[item.lane], now)
+        for settled in cycle.withdrawn:
+            self.fanout.subscriptions.lanes[settled.lane].backlog -= 1
+            _ENDED[State.CANCELLED].inc()
         self.health.recorded(cycle.ended, recorded)
         for subscription in recorded.waiting:
             subscription.backlog += 1
@@ -474,11 +474,11 @@ class Engine:
         has_room = lane.in_flight < claim.endpoint.max_concurrency
         if claim.endpoint.open and has_room and subscription.cursor < subscription.next_number:
             self.lanes.want_turn(lane)
-        for item in claim.items:
-            self._sender.begin(subscription, claim.endpoint, item)
+        self._starter.take(lane, claim.endpoint, claim.items)
 
     def _on_ended(self, ended: Ended) -> None:
         self._ended.append(ended)
+        self._starter.ended(self.lanes.by_key[ended.item.lane])
         if not self._bell.is_set():
             self._ring()
 

@@ -7,26 +7,50 @@ more (delivery contract §3.3).
 """
 
 import heapq
-from collections import OrderedDict
+from collections import OrderedDict, deque
 
 from chathooks.delivery.fanout import Subscription
+from chathooks.delivery.payload import Endpoint
+from chathooks.delivery.queue import Candidate
 
 ATTEMPTS_IN_FLIGHT_MAX = 2048
 """Beyond it lanes are held to their fair share."""
 ATTEMPTS_IN_FLIGHT_HARD_MAX = 8192
 """Never exceeded; sockets and memory are bounded by it."""
 FAIR_SHARE_MIN = 2
+AHEAD_PER_LANE_MAX = 192
+"""Deliveries that a lane may have claimed beyond its slots."""
+AHEAD_IN_FLIGHT_MAX = ATTEMPTS_IN_FLIGHT_MAX // 2
+"""With so many claimed by all lanes, none claims ahead."""
 
 
 class Lane:
     """A lane with work, in memory. Rebuilt from the store at start."""
 
-    __slots__ = ("claimed_first", "in_flight", "key", "next_due", "subscription")
+    __slots__ = (
+        "ahead",
+        "claimed_first",
+        "endpoint",
+        "filling",
+        "in_flight",
+        "key",
+        "next_due",
+        "running",
+        "subscription",
+    )
 
     def __init__(self, subscription: Subscription) -> None:
         self.key = subscription.lane
         self.subscription = subscription
         self.in_flight = 0
+        """As the store has it: claimed, and not recorded as ended."""
+        self.running = 0
+        """Attempts that began and have not ended."""
+        self.ahead: deque[Candidate] = deque()
+        """Claimed, waiting for a slot (`starting`)."""
+        self.endpoint: Endpoint | None = None
+        """What the latest claim sends to."""
+        self.filling = False
         self.claimed_first: set[int] = set()
         """Numbers in flight that came from the cursor."""
         self.next_due: int | None = None
@@ -93,19 +117,22 @@ class Lanes:
                 return due_at
         return None
 
-    def slots(self, lane: Lane, concurrency: int, freed: int, planned: int) -> int:
-        """How many attempts a lane may begin now.
+    def slots(self, lane: Lane, concurrency: int, freed: int, planned: int, ahead: int = 0) -> int:
+        """How many deliveries a lane may claim now.
 
         Args:
             lane: the lane.
             concurrency: its webhook's `maxConcurrency`.
             freed: attempts of it that end in this cycle.
-            planned: attempts of all lanes that this cycle begins, less those that end in it.
+            planned: deliveries of all lanes that this cycle claims, less those that end in it.
+            ahead: how many it may have beyond its concurrency while all lanes have few.
         """
         own = concurrency - (lane.in_flight - freed)
         total = self.in_flight + planned
         if total >= ATTEMPTS_IN_FLIGHT_HARD_MAX:
             return 0
+        if total < AHEAD_IN_FLIGHT_MAX:
+            own += min(ahead, AHEAD_PER_LANE_MAX)
         if total >= ATTEMPTS_IN_FLIGHT_MAX:
             share = max(FAIR_SHARE_MIN, ATTEMPTS_IN_FLIGHT_MAX // max(1, self._busy))
             own = min(own, share - (lane.in_flight - freed))

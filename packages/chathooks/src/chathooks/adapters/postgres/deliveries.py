@@ -122,6 +122,9 @@ class DeliveryPart(TransactionPart):
             else:
                 await self._run(_CLAIM_ONE, columns(first))
 
+    async def hand_back(self, claimed: Sequence[tuple[int, int]], due_at: int) -> None:
+        await self._run(_SQL["hand_back"], (due_at, *columns(claimed)))
+
     async def next_due(self, lane: int, *, replays_only: bool) -> int | None:
         row = await self._one(_SQL["next_due"], (lane, int(replays_only)))
         return None if row is None else int(row[0])

@@ -55,6 +55,11 @@ UPDATE deliveries SET state = 1, attempt = attempt + 1, due_at = 0
 FROM unnest(?::bigint[], ?::bigint[]) AS claimed (lane, number)
 WHERE deliveries.lane = claimed.lane AND deliveries.number = claimed.number
 
+-- hand_back --
+UPDATE deliveries SET state = 0, attempt = attempt - 1, due_at = ?::bigint
+FROM unnest(?::bigint[], ?::bigint[]) AS returned (lane, number)
+WHERE deliveries.lane = returned.lane AND deliveries.number = returned.number
+
 -- next_due --
 SELECT due_at FROM deliveries
 WHERE lane = ? AND due_at > 0 AND replay >= ? ORDER BY due_at LIMIT 1

@@ -133,6 +133,9 @@ class DeliveryPart(TransactionPart):
             else:
                 self._run_many(_CLAIM_ONE, first)
 
+    async def hand_back(self, claimed: Sequence[tuple[int, int]], due_at: int) -> None:
+        self._run_many(_SQL["hand_back"], [(due_at, *place) for place in claimed])
+
     async def next_due(self, lane: int, *, replays_only: bool) -> int | None:
         row = self._one(_SQL["next_due"], (lane, int(replays_only)))
         return None if row is None else int(row[0])

@@ -49,6 +49,9 @@ UPDATE deliveries SET state = 1, attempt = attempt + 1 WHERE lane = ? AND number
 -- claim_due --
 UPDATE deliveries SET state = 1, attempt = attempt + 1, due_at = 0 WHERE lane = ? AND number = ?
 
+-- hand_back --
+UPDATE deliveries SET state = 0, attempt = attempt - 1, due_at = ? WHERE lane = ? AND number = ?
+
 -- next_due --
 SELECT due_at FROM deliveries INDEXED BY deliveries_due
 WHERE lane = ? AND due_at > 0 AND replay >= ? ORDER BY due_at LIMIT 1
