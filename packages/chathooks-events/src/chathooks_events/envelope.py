@@ -5,7 +5,6 @@ or serialises them again on the way out.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -105,7 +104,7 @@ class ReceivedEvent(msgspec.Struct, frozen=True, kw_only=True):
             return self.event_id
         known = TRIGGERS.get(self.trigger)
         paths = known.dedupe_key if known else ("webhook", "trigger", "data")
-        with _only_malformed_body():
+        try:
             body = {
                 "webhook": self.webhook_id,
                 "trigger": self.trigger,
@@ -113,6 +112,8 @@ class ReceivedEvent(msgspec.Struct, frozen=True, kw_only=True):
             }
             values = [[*_values(body, path.split("."))] for path in paths]
             return msgspec.json.encode(values, order="deterministic").decode()
+        except _UNREADABLE as error:
+            raise _malformed(error) from None
 
 
 def _values(node: Any, path: list[str]) -> Iterator[Any]:
@@ -127,16 +128,16 @@ def _values(node: Any, path: list[str]) -> Iterator[Any]:
             yield from _values(node[key], rest)
 
 
-@contextmanager
-def _only_malformed_body() -> Iterator[None]:
-    try:
-        yield
-    except RecursionError:
-        raise MalformedBody("The body is nested too deeply.") from None
-    except msgspec.ValidationError as error:
-        raise MalformedBody(f"The body is not of the documented shape: {error}") from None
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise MalformedBody(f"The body is not valid JSON: {error}") from None
+_UNREADABLE = (RecursionError, msgspec.DecodeError, UnicodeError)
+"""What reading a hostile body can raise; `msgspec.ValidationError` is a DecodeError."""
+
+
+def _malformed(error: Exception) -> MalformedBody:
+    if isinstance(error, RecursionError):
+        return MalformedBody("The body is nested too deeply.")
+    if isinstance(error, msgspec.ValidationError):
+        return MalformedBody(f"The body is not of the documented shape: {error}")
+    return MalformedBody(f"The body is not valid JSON: {error}")
 
 
 class _Envelope(msgspec.Struct, rename="camel"):
@@ -161,10 +162,12 @@ def decode_body(body: bytes) -> ReceivedEvent:
 
     Raises `MalformedBody`, and nothing else, for whatever is not a body of the contract.
     """
-    with _only_malformed_body():
+    try:
         envelope = _decode_envelope(body)
         raw_data = bytes(envelope.data)
         data = _DECODERS.get(envelope.trigger, _decode_unknown)(raw_data)
+    except _UNREADABLE as error:
+        raise _malformed(error) from None
     return ReceivedEvent(
         trigger=envelope.trigger,
         data=data,

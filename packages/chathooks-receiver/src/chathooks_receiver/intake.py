@@ -232,9 +232,7 @@ def _lower_case(headers: Headers) -> dict[str, str]:
 
 def _senders_own(fields: Mapping[str, str]) -> dict[str, str]:
     own: dict[str, str] = {}
-    for name in fields:
-        if not name.startswith(KEPT_HEADERS_PREFIX):
-            continue
+    for name in [name for name in fields if name.startswith(KEPT_HEADERS_PREFIX)]:
         value = fields[name]
         short = len(name) <= KEPT_HEADER_CHARS_MAX and len(value) <= KEPT_HEADER_CHARS_MAX
         if short and value.isascii():

@@ -13,6 +13,11 @@ from chathooks_receiver.receiver import AsyncReceiver
 BODY_TIMEOUT_S = 10.0
 """A sender gives up after two seconds; one that drips longer than this is not one."""
 
+_UNREAD_HEADERS = frozenset(
+    (b"host", b"user-agent", b"accept", b"accept-encoding", b"content-length", b"connection")
+)
+"""What nearly every request has and no check asks for; ASGI gives names in lower case."""
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -77,7 +82,9 @@ async def serve_request(
         await _answer(receiver.refuse(too_large(receiver.body_bytes_max)), send, close=True)
         return
     headers = [
-        (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in scope["headers"]
+        if name not in _UNREAD_HEADERS
     ]
     await _answer(await receiver.handle(scope["method"], headers, body), send)
 
