@@ -38,6 +38,18 @@ ON_BOTH = (
     "tests/e2e/chat/test_departures_end_to_end.py",
 )
 """What touches the store. The HTTP edge, the way out and the commands do not know which one there is."""
+SPREAD = (
+    "tests/guarantees/test_attempts.py",
+    "tests/guarantees/test_engine_model.py",
+    "tests/guarantees/test_feed_order.py",
+    "tests/guarantees/test_promises_attempts.py",
+    "tests/guarantees/test_replays_of_many.py",
+    "tests/guarantees/test_unreadable_webhook.py",
+    "tests/guarantees/test_wakes.py",
+    "tests/guarantees/test_webhook_changes_interleaved.py",
+    "tests/guarantees/test_withdrawals.py",
+)
+"""What holds for one engine holds for several behind a sequencer."""
 ROOT = Path(__file__).parents[1]
 
 
@@ -56,6 +68,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         names: tuple[Any, ...] = only.args
     else:
         names = BACKENDS if path.startswith(ON_BOTH) else ("sqlite",)
+        if path.startswith(SPREAD):
+            names = (*names, "spread")
     # One name alone leaves the test's id as it is.
     ids = None if len(names) > 1 else [pytest.HIDDEN_PARAM]
     metafunc.parametrize("backend", names, indirect=True, scope="module", ids=ids)
@@ -105,7 +119,7 @@ def backend(request: pytest.FixtureRequest) -> Iterator[stores.Backend]:
     if kind == "postgres":
         stores.current = stores.Postgres(request.getfixturevalue("databases"))
     else:
-        stores.current = stores.Sqlite()
+        stores.current = stores.Spread() if kind == "spread" else stores.Sqlite()
     yield stores.current
     if isinstance(stores.current, stores.Postgres):
         stores.current.forget()

@@ -191,6 +191,7 @@ async def test_deliveries_that_expired_take_no_place_in_the_backlog(
             endpoint.hold()
             await rig.restart()
             await endpoint.arrived(2)
+        await rig.followed()
         assert rig.engine.fanout.subscriptions.lanes[lane].backlog == 5 - restarted
         endpoint.release()
         await rig.quiet()

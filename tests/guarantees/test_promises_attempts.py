@@ -187,6 +187,7 @@ def warnings(monkeypatch: pytest.MonkeyPatch) -> LogCapture:
     capture = LogCapture()
     logger = structlog.wrap_logger(None, processors=[capture])
     monkeypatch.setattr("chathooks.delivery.engine.log", logger)
+    monkeypatch.setattr("chathooks.delivery.tally.log", logger)
     return capture
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chathooks.adapters.sqlite.transaction import SqliteTransaction
-from chathooks.delivery import engine as engine_module
+from chathooks.delivery import sweeping
 from chathooks.delivery.queue import Sweep
 from chathooks.kernel.clock import ManualClock
 from chathooks_events.catalog import TRIGGERS
@@ -33,7 +33,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
         return await real(self, sweep, below, withdrawn)
 
     monkeypatch.setattr(SqliteTransaction, "sweep", sweep)
-    monkeypatch.setattr(engine_module, "SWEEP_NUMBERS_PER_CYCLE", NUMBERS_PER_CYCLE)
+    monkeypatch.setattr(sweeping, "SWEEP_NUMBERS_PER_CYCLE", NUMBERS_PER_CYCLE)
     return seen
 
 

@@ -28,6 +28,8 @@ from chathooks.kernel.transactions import Topic
 from chathooks_events.catalog import TRIGGERS
 from chathooks_events.samples import sample
 from chathooks_events.signing import generate_secret
+from support import stores
+from support.spread import Spread
 from support.stores import execute, open_store, rows
 
 APP = 1
@@ -62,7 +64,8 @@ class Rig:
             POLICY, resolver=self.resolver, user_agent="Chathooks/test", connections_max=10_000
         )
         await self.client.start()
-        self.engine = Engine(
+        kind: Any = Spread if stores.current.spread else Engine
+        self.engine = kind(
             store=self.store,
             clock=self.clock,
             client=self.client,
@@ -175,6 +178,11 @@ class Rig:
     async def quiet(self, timeout_s: float = 20.0) -> None:
         async with asyncio.timeout(timeout_s):
             await self.engine.quiet()
+
+    async def followed(self) -> None:
+        """Wait until those who deliver know all that was fanned out."""
+        if isinstance(self.engine, Spread):
+            await self.engine.followed()
 
     async def states(self, lane: int) -> dict[int, str]:
         found = await rows(

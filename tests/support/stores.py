@@ -31,6 +31,8 @@ class Sqlite:
     """SQLite."""
 
     name = "sqlite"
+    spread = False
+    """Whether lanes are spread over engines behind a sequencer."""
     transaction: Any = SqliteTransaction
 
     async def open(self, path: Path) -> Store:
@@ -55,10 +57,17 @@ class Sqlite:
         return {}
 
 
+class Spread(Sqlite):
+    """SQLite, with several engines on it."""
+
+    spread = True
+
+
 class Postgres:
     """PostgreSQL."""
 
     name = "postgres"
+    spread = False
     transaction: Any = PostgresTransaction
 
     def __init__(self, databases: Databases) -> None:

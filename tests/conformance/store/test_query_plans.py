@@ -24,7 +24,7 @@ GROWING = frozenset(
         "users",
     }
 )
-AT_START_ONLY = {("deliveries.sql", "lanes_due"), ("deliveries.sql", "lanes_held")}
+AT_START_ONLY = {("deliveries.sql", name) for name in ("lanes_due", "lanes_held", "held_heads")}
 """They walk over an index of what is due or held, each entry of which is work to be taken up."""
 IN_ORDER = re.compile(r"^SCAN (\w+)$")
 """A walk along a table from one end, which is bounded where the statement says LIMIT."""

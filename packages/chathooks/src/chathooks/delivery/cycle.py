@@ -50,6 +50,9 @@ class Cycle:
     sweep: Sweep | None = None
     swept: list[Settled] = field(default_factory=list)
     swept_cursor: int = 0
+    due_found: list[tuple[int, int]] = field(default_factory=list)
+    """(lane, earliest due time) where all lanes were looked at."""
+    backlog_changes: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         gone: dict[int, list[int]] = {}
@@ -70,6 +73,8 @@ class Cycle:
         self.sweep = None
         self.swept = []
         self.swept_cursor = 0
+        self.due_found = []
+        self.backlog_changes = {}
 
     def progressed(self) -> bool:
         """Whether the cycle changed anything that may make more work possible."""
@@ -78,26 +83,42 @@ class Cycle:
             or self.returned
             or self.step is not None
             or self.sweep is not None
+            or self.due_found
             or len(self.turns) > len(self.starved)  # the line got shorter: others come next
             or any(claim.items or claim.ended or claim.due_checked for claim in self.claims)
         )
 
 
+def backlog_changes(cycle: Cycle) -> dict[int, int]:
+    """By lane, how many more deliveries wait after a cycle, those that fan-out made aside."""
+    changes: dict[int, int] = {}
+    for claim in cycle.claims:
+        if claim.left:
+            changes[claim.subscription.lane] = -claim.left
+    waits_again = chain(
+        (item.lane for item in cycle.returned), (one.lane for one in cycle.recorded.waiting)
+    )
+    for lane in waits_again:
+        changes[lane] = changes.get(lane, 0) + 1
+    for settled in chain(cycle.withdrawn, cycle.swept):
+        changes[settled.lane] = changes.get(settled.lane, 0) - 1
+    return changes
+
+
 def progress_rows(
     cycle: Cycle, subscriptions: Mapping[int, Subscription], lanes: Mapping[int, Lane]
-) -> list[tuple[int, int, int, int]]:
-    """What is saved of lanes that a cycle moved: (next number, cursor, head, lane)."""
+) -> list[tuple[int, int, int, int, int]]:
+    """What is saved of lanes that a cycle worked on: (cursor, head, waiting, seen, lane)."""
     cursors = {claim.subscription.lane: claim.cursor for claim in cycle.claims}
     if cycle.sweep is not None:
         key = cycle.sweep.lane
         cursors[key] = max(cursors.get(key, subscriptions[key].cursor), cycle.swept_cursor)
-    numbers = cycle.step.next_numbers if cycle.step is not None else {}
     begun: dict[int, list[int]] = {}
     for claim in cycle.claims:
         begun[claim.subscription.lane] = [item.number for item in claim.items if not item.due]
-    gone = cycle.gone
+    gone, changes = cycle.gone, cycle.backlog_changes
     rows = []
-    for key in {*cursors, *numbers, *gone}:
+    for key in {*cursors, *gone}:
         subscription = subscriptions[key]
         cursor = cursors.get(key, subscription.cursor)
         lane = lanes.get(key)
@@ -105,5 +126,6 @@ def progress_rows(
         if lane is not None:
             first = [*first, *lane.claimed_first.difference(gone.get(key, ()))]
         head = min(first, default=cursor)
-        rows.append((numbers.get(key, subscription.next_number), cursor, head, key))
+        waiting = subscription.backlog + changes.get(key, 0)
+        rows.append((cursor, head, waiting, subscription.created, key))
     return rows

@@ -20,34 +20,38 @@ the earliest.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 import structlog
 
-from chathooks.delivery.claims import Claim, Moment, end_unsent, expire_turn, take_turn
-from chathooks.delivery.cycle import Cycle, EngineLimits, progress_rows
+from chathooks.delivery.claims import Claim, Moment, expire_turn, take_turn
+from chathooks.delivery.cycle import Cycle, EngineLimits, backlog_changes, progress_rows
 from chathooks.delivery.endpoints import Endpoints
-from chathooks.delivery.fanout import ALL_TRIGGERS, Fanout, Step, Subscription
+from chathooks.delivery.fanout import Fanout, Step, Subscription
+from chathooks.delivery.following import Follower
 from chathooks.delivery.health import Health
 from chathooks.delivery.lanes import Lane, Lanes
-from chathooks.delivery.queue import DeliveryTransaction, Settled, Sweep
+from chathooks.delivery.loading import load
+from chathooks.delivery.queue import DeliveryTransaction, Sweep
 from chathooks.delivery.recording import Ended, record, recover
 from chathooks.delivery.records import ENDED_STATES, State
 from chathooks.delivery.sender import Sender
 from chathooks.delivery.starting import Starter, hand_back, pause
+from chathooks.delivery.sweeping import Sweeps
+from chathooks.delivery.tally import tally
 from chathooks.egress.client import EgressClient
 from chathooks.egress.guard import TargetPolicy
 from chathooks.kernel import telemetry
 from chathooks.kernel.clock import Clock, Timer
 from chathooks.kernel.crypto import SecretBox
-from chathooks.kernel.errors import StoreUnavailable
+from chathooks.kernel.errors import SeatLost, StoreUnavailable
+from chathooks.kernel.news import EVERYTHING
 from chathooks.kernel.transactions import Store, Topic
 
 RECORDS_PER_CYCLE_MAX = 512
 TURNS_PER_CYCLE_MAX = 256
 CLAIMS_PER_CYCLE_MAX = 256
-SWEEP_NUMBERS_PER_CYCLE = 2_000
 STORE_RETRY_MS = 500
 """Pause after a cycle that the store could not keep."""
 BUSY_ENDED_MIN = 16
@@ -72,19 +76,32 @@ class Engine:
         box: SecretBox,
         targets: TargetPolicy,
         limits: EngineLimits,
+        health: Health | None = None,
+        shares: Sequence[int] | None = None,
     ) -> None:
+        """
+        Args:
+            store: what is owed; with `shares`, the session whose seat holds them.
+            health: told how deliveries end; its own where None.
+            shares: whose lanes it delivers for, while a sequencer fans out; None: all, and it fans out itself.
+        """
         self._store = store
         self._clock = clock
         self._sender = Sender(client, clock, timeout_s=limits.timeout_s, ended=self._on_ended)
         self._starter = Starter(self._sender.begin)
         self._limits = limits
-        self.fanout = Fanout(backlog_max=limits.backlog_max)
+        self._shares = shares
+        self.fanout: Fanout | Follower = (
+            Fanout(backlog_max=limits.backlog_max) if shares is None else Follower(clock, shares)
+        )
         self.lanes = Lanes()
-        self.health = Health()
+        self.health = Health() if health is None else health
         self._position = 0
         self._feed_waits = True
-        self._sweeps: dict[int, Sweep] = {}
-        """By lane; the first is under way."""
+        self._due_unknown = False
+        """Whether lanes may have fallen due that nobody told of."""
+        self._subscriptions: list[Callable[[], None]] = []
+        self._sweeps = Sweeps()
         self._ended: deque[Ended] = deque()
         self._endpoints = Endpoints(box, targets)
         self._bell = asyncio.Event()
@@ -103,39 +120,22 @@ class Engine:
     async def start(self) -> None:
         """Recover what a crash left in flight, take up the backlog, begin to deliver."""
         now, wall = self._clock.steady_ms(), self._clock.wall_ms()
-        self._store.subscribe(Topic.FEED, self._on_feed)
-        self._store.subscribe(Topic.WEBHOOK, self._on_webhook)
-        self._store.subscribe(Topic.REPLAY, self._on_replay)
-        recovered = await self._store.write(lambda tx: recover(tx, now, wall))
+        made = Topic.FEED if self._shares is None else Topic.LANES
+        self._subscriptions = [
+            self._store.subscribe(made, self._on_feed),
+            self._store.subscribe(Topic.WEBHOOK, self._on_webhook),
+            self._store.subscribe(Topic.REPLAY, self._on_replay),
+        ]
+        recovered = await self._store.write(lambda tx: recover(tx, now, wall, self._shares))
         if recovered:
             log.info("interrupted attempts are made again", count=recovered)
-        await self._store.write(self._load)
-        for subscription in self.fanout.subscriptions.lanes.values():
-            if subscription.backlog > 0:
-                self.lanes.want_turn(self.lanes.of(subscription))
+        latest = now + max(self._limits.retry_schedule_ms, default=0)
+        loaded = await self._store.write(lambda tx: load(tx, self._shares, now=now, latest=latest))
+        loaded.apply(self.fanout.subscriptions, self.lanes)
+        self._position = loaded.position
+        self._sweeps.add(loaded.sweeps)
         self._ring()
         self._task = asyncio.create_task(self._run(), name="delivery-engine")
-
-    async def _load(self, tx: DeliveryTransaction) -> None:
-        self._position = await tx.fanout_position()
-        rows = await tx.load_lanes()
-        subscriptions = self.fanout.subscriptions
-        subscriptions.load(rows)
-        # Another boot may have another steady clock: nothing waits longer than the schedule's longest delay.
-        latest = self._clock.steady_ms() + max(self._limits.retry_schedule_ms, default=0)
-        for lane, earliest, entries in await tx.lanes_due():
-            await tx.bring_forward(lane, latest)
-            due_at = min(earliest, latest)
-            subscription = subscriptions.lanes[lane]
-            subscription.backlog += entries
-            self.lanes.due_at(self.lanes.of(subscription), due_at)
-            if entries and not subscription.enabled:
-                # Cut off after the lane's sweep had passed: nobody claims from a closed lane, so sweep again.
-                await tx.add_sweep(lane, subscription.next_number)
-        for lane, waiting in [*await tx.lanes_held(), *await tx.lanes_pending()]:
-            subscriptions.lanes[lane].backlog += waiting
-        self._sweeps = {sweep.lane: sweep for sweep in await tx.load_sweeps()}
-        await tx.save_progress([(r.next_number, r.cursor, r.cursor, r.lane) for r in rows])
 
     def hold(self) -> None:
         """Begin no more attempts from now on; the first step of a stop."""
@@ -162,6 +162,19 @@ class Engine:
                 await asyncio.wait_for(self._task, self._limits.timeout_s + STOP_SPARE_S)
             except TimeoutError:
                 log.error("attempts end unrecorded; the next start makes them again")
+        self._let_go()
+
+    async def abandon(self) -> None:
+        """Forget everything at once: the lanes are another's now, who makes what was in flight again."""
+        self.hold()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for unsubscribe in self._subscriptions:
+            unsubscribe()
         for timer in (self._due_timer, self._pause_timer):
             if timer is not None:
                 timer.cancel()
@@ -181,11 +194,17 @@ class Engine:
         self._ring()
 
     def _on_webhook(self, lane_key: int) -> None:
+        if lane_key == EVERYTHING:
+            self._endpoints.clear()
+            return  # what changed beyond the endpoint itself is in the feed
         self._endpoints.forget(lane_key)
         self.health.changed(lane_key)
         self._wake_lane(lane_key)
 
     def _on_replay(self, lane_key: int) -> None:
+        if lane_key == EVERYTHING:
+            self._due_unknown = True
+            self._ring()
         self._wake_lane(lane_key)
 
     def _wake_lane(self, lane_key: int) -> None:
@@ -232,7 +251,7 @@ class Engine:
         if self._ended or self._starter.returned:
             return True
         return not self._stopping and (
-            self._feed_waits or bool(self._sweeps) or self.lanes.has_turns()
+            self._feed_waits or self._due_unknown or bool(self._sweeps) or self.lanes.has_turns()
         )
 
     async def _cycle(self) -> None:
@@ -243,9 +262,14 @@ class Engine:
         turns = [] if self._stopping else self.lanes.take_turns(TURNS_PER_CYCLE_MAX)
         cycle = Cycle(ended, turns, list(self._starter.returned))
         feed_waits, self._feed_waits = self._feed_waits and not self._stopping, False
+        due_unknown, self._due_unknown = self._due_unknown, False
         self._woken.clear()
         try:
-            await self._store.write(lambda tx: self._transact(tx, cycle, feed_waits), patient=True)
+            await self._store.write(
+                lambda tx: self._transact(tx, cycle, feed_waits, due_unknown), patient=True
+            )
+        except SeatLost:
+            raise
         except Exception as error:
             # Nothing of the cycle was kept and memory is as it was, so it can be tried again.
             if isinstance(error, StoreUnavailable):
@@ -255,6 +279,7 @@ class Engine:
             self._endpoints.clear()
             self._starter.give_back_all(self.lanes.by_key.values())
             self._feed_waits = self._feed_waits or feed_waits
+            self._due_unknown = self._due_unknown or due_unknown
             for lane in turns:
                 self.lanes.want_turn(lane)
             self._paused = True
@@ -279,7 +304,9 @@ class Engine:
 
     # -- inside the transaction: memory is read, never changed --------------------------------------------
 
-    async def _transact(self, tx: DeliveryTransaction, cycle: Cycle, feed_waits: bool) -> None:
+    async def _transact(
+        self, tx: DeliveryTransaction, cycle: Cycle, feed_waits: bool, due_unknown: bool
+    ) -> None:
         cycle.begin()
         wall = self._clock.wall_ms()
         moment = Moment(self._clock.steady_ms(), wall, wall - self._limits.expiry_ms)
@@ -295,10 +322,13 @@ class Engine:
         cycle.withdrawn = await hand_back(tx, cycle.returned, lanes, moment.steady_ms)
         if feed_waits:
             cycle.step = await self.fanout.step(tx, self._position)
+        if due_unknown:
+            cycle.due_found = await tx.due_lanes(self._shares)
         if self._sweeps and not self._stopping:
-            await self._sweep(tx, cycle, moment)
+            await self._sweeps.take_piece(tx, cycle, lanes, moment)
         if not self._stopping:
             await self._claim(tx, cycle, moment)
+        cycle.backlog_changes = backlog_changes(cycle)
         await tx.save_progress(
             progress_rows(cycle, self.fanout.subscriptions.lanes, self.lanes.by_key)
         )
@@ -353,25 +383,6 @@ class Engine:
             claimed += len(claim.items)
             cycle.claims.append(claim)
 
-    async def _sweep(self, tx: DeliveryTransaction, cycle: Cycle, moment: Moment) -> None:
-        """Cancel some of what was withdrawn (§2)."""
-        sweep = next(iter(self._sweeps.values()))
-        if cycle.step is not None and any(one.lane == sweep.lane for one in cycle.step.sweeps):
-            return  # this very cycle begins it anew
-        subscription = self.fanout.subscriptions.lanes[sweep.lane]
-        below = min(sweep.below_number, sweep.from_number + SWEEP_NUMBERS_PER_CYCLE)
-        found = await tx.sweep(sweep, below, subscription.withdrawn)
-        cycle.swept = [
-            Settled(int(State.CANCELLED), failures, None, None, sweep.lane, number)
-            for number, _, failures in found
-        ]
-        if cycle.swept:
-            streams = {stream for _, stream, _ in found if stream is not None}
-            await end_unsent(tx, cycle.swept, streams, subscription.cursor, moment.steady_ms)
-        cycle.swept_cursor = min(below, subscription.withdrawn.get(ALL_TRIGGERS, 0))
-        await tx.swept(sweep, below)
-        cycle.sweep = sweep._replace(from_number=below)
-
     # -- after the commit --------------------------------------------------------------------------------
 
     def _apply(self, cycle: Cycle) -> None:
@@ -380,7 +391,12 @@ class Engine:
         if cycle.step is not None:
             self._apply_step(cycle.step)
         if cycle.sweep is not None:
-            self._apply_sweep(cycle)
+            self._apply_sweep(cycle, cycle.sweep)
+        for key, change in cycle.backlog_changes.items():
+            subscriptions.lanes[key].backlog += change
+        for key, due_at in cycle.due_found:
+            if key in subscriptions.lanes:
+                self.lanes.due_at(self.lanes.of(subscriptions.lanes[key]), due_at)
         for claim in cycle.claims:
             self._apply_claim(claim)
         for key in self._woken:
@@ -411,14 +427,10 @@ class Engine:
             lane.claimed_first.difference_update(numbers)
         now = self._clock.steady_ms()
         for item in cycle.returned:
-            self.fanout.subscriptions.lanes[item.lane].backlog += 1
             self.lanes.due_at(self.lanes.by_key[item.lane], now)
-        for settled in cycle.withdrawn:
-            self.fanout.subscriptions.lanes[settled.lane].backlog -= 1
-            _ENDED[State.CANCELLED].inc()
+        if cycle.withdrawn:
+            _ENDED[State.CANCELLED].inc(len(cycle.withdrawn))
         self.health.recorded(cycle.ended, recorded)
-        for subscription in recorded.waiting:
-            subscription.backlog += 1
         for key, due_at in recorded.due:
             self.lanes.due_at(self.lanes.of(self.fanout.subscriptions.lanes[key]), due_at)
 
@@ -426,27 +438,18 @@ class Engine:
         step.apply(self.fanout.subscriptions)
         self._position = step.position
         self._feed_waits = self._feed_waits or step.more
-        telemetry.EVENTS_FANNED_OUT.inc(step.entries)
-        expired = sum(step.expired.values())
-        telemetry.DELIVERIES_CREATED.inc(sum(step.created.values()) + expired)
-        if expired:
-            _ENDED[State.EXPIRED].inc(expired)
-            log.warning("deliveries expired: a webhook's backlog is full", count=expired)
-            for lane, count in step.expired.items():
-                self.health.expire(lane, count)
-        self._sweeps.update((sweep.lane, sweep) for sweep in step.sweeps)
+        if self._shares is None:
+            tally(step, self.health)
+        self._sweeps.add(step.sweeps)
         for subscription in step.changed:
+            self._endpoints.forget(subscription.lane)
             self._wake_lane(subscription.lane)
+        for lane in step.woken:
+            self._wake_lane(lane)
 
-    def _apply_sweep(self, cycle: Cycle) -> None:
-        sweep = cycle.sweep
-        assert sweep is not None  # noqa: S101 -- the caller looked
-        if sweep.from_number < sweep.below_number:
-            self._sweeps[sweep.lane] = sweep
-        else:
-            del self._sweeps[sweep.lane]
+    def _apply_sweep(self, cycle: Cycle, sweep: Sweep) -> None:
+        self._sweeps.done(sweep)
         subscription = self.fanout.subscriptions.lanes[sweep.lane]
-        subscription.backlog -= len(cycle.swept)
         subscription.cursor = max(subscription.cursor, cycle.swept_cursor)
         if cycle.swept:
             _ENDED[State.CANCELLED].inc(len(cycle.swept))
@@ -455,7 +458,6 @@ class Engine:
     def _apply_claim(self, claim: Claim) -> None:
         subscription = claim.subscription
         subscription.cursor = max(subscription.cursor, claim.cursor)
-        subscription.backlog -= claim.left
         ends = Counter(settled.state for settled in claim.ended)
         for state, count in ends.items():
             _ENDED[state].inc(count)

@@ -44,6 +44,8 @@ class Subscription:
     """Deliveries from here on were never claimed."""
     backlog: int = 0
     """Deliveries that wait: for their first attempt, a retry, or their turn in a stream; replays aside."""
+    created: int = 0
+    """Deliveries that were ever made to wait."""
 
     def is_withdrawn(self, number: int, trigger_number: int) -> bool:
         """Whether a waiting delivery was cancelled by a later change of the webhook."""
@@ -51,6 +53,21 @@ class Subscription:
         return bool(withdrawn) and (
             number < withdrawn.get(ALL_TRIGGERS, 0) or number < withdrawn.get(trigger_number, 0)
         )
+
+
+def subscription_of(row: LaneRow) -> Subscription:
+    """A lane as it is stored; what waits in it is not known yet."""
+    return Subscription(
+        row.lane,
+        row.app,
+        row.enabled,
+        row.ordered,
+        row.triggers,
+        row.next_number,
+        row.withdrawn,
+        row.cursor,
+        created=row.created,
+    )
 
 
 class Subscriptions:
@@ -64,17 +81,7 @@ class Subscriptions:
         """Take over what is stored."""
         grouped: dict[tuple[int, int], list[Subscription]] = defaultdict(list)
         for row in rows:
-            subscription = Subscription(
-                row.lane,
-                row.app,
-                row.enabled,
-                row.ordered,
-                row.triggers,
-                row.next_number,
-                row.withdrawn,
-                row.cursor,
-            )
-            self.lanes[row.lane] = subscription
+            subscription = self.lanes[row.lane] = subscription_of(row)
             if row.enabled:
                 for trigger in row.triggers:
                     grouped[(row.app, trigger)].append(subscription)
@@ -121,13 +128,21 @@ class Step:
     """Deliveries that ended as expired at once, by lane."""
     changed: list[Subscription] = field(default_factory=list)
     sweeps: list[Sweep] = field(default_factory=list)
+    woken: list[int] = field(default_factory=list)
+    """Lanes in which something fell due."""
+    backlogs: dict[int, int] = field(default_factory=dict)
+    """By lane, what waited before the step, where that was asked for."""
 
     def apply(self, subscriptions: Subscriptions) -> None:
         """Bring the index in memory to where the committed step left the store."""
+        for lane, backlog in self.backlogs.items():
+            subscriptions.lanes[lane].backlog = backlog
         for lane, number in self.next_numbers.items():
             subscriptions.lanes[lane].next_number = number
         for lane, count in self.created.items():
-            subscriptions.lanes[lane].backlog += count
+            subscription = subscriptions.lanes[lane]
+            subscription.backlog += count
+            subscription.created += count
         for subscription in self.changed:
             subscriptions.put(subscription)
 
@@ -135,10 +150,16 @@ class Step:
 class Fanout:
     """Takes steps through the feed."""
 
-    def __init__(self, *, backlog_max: int) -> None:
-        """Args: backlog_max: deliveries that may wait per webhook; beyond it they expire (§3.3)."""
+    def __init__(self, *, backlog_max: int, alone: bool = True) -> None:
+        """
+        Args:
+            backlog_max: deliveries that may wait per webhook; beyond it they expire (§3.3).
+            alone: whether the same process works off all lanes. If not, those who do look for what was withdrawn
+                (`following`), and what waits in a lane is known from their notes.
+        """
         self.subscriptions = Subscriptions()
         self._backlog_max = backlog_max
+        self._alone = alone
 
     async def step(self, tx: DeliveryTransaction, position: int) -> Step | None:
         """Fan out the next entries after `position`; None when there are none.
@@ -155,6 +176,10 @@ class Fanout:
             await self._apply_changes(tx, entries, step)
         else:
             await self._fan_out(tx, entries, step)
+            made, position = step.created, step.position
+            await tx.save_numbers(
+                [(n, made.get(lane, 0), position, lane) for lane, n in step.next_numbers.items()]
+            )
         await tx.save_fanout_position(step.position)
         return step
 
@@ -181,7 +206,10 @@ class Fanout:
                 numbers[lane] = number + 1
                 in_order = stream if subscription.ordered else None
                 state = pending
-                if subscription.backlog + created.get(lane, 0) >= backlog_max:
+                waiting = created.get(lane, 0)
+                if subscription.backlog + waiting >= backlog_max and (
+                    self._alone or await self._backlog(tx, lane, step) + waiting >= backlog_max
+                ):
                     state, in_order = expired, None
                     step.expired[lane] = step.expired.get(lane, 0) + 1
                 else:
@@ -199,6 +227,13 @@ class Fanout:
             await self._hold(tx, lane, places, rows)
         if rows:
             await tx.insert_deliveries(rows)
+
+    @staticmethod
+    async def _backlog(tx: DeliveryTransaction, lane: int, step: Step) -> int:
+        """What waits in a lane that others work off meanwhile, deliveries of this step aside."""
+        if lane not in step.backlogs:
+            step.backlogs[lane] = await tx.backlog(lane)
+        return step.backlogs[lane]
 
     @staticmethod
     async def _hold(
@@ -243,10 +278,11 @@ class Fanout:
                     cursor=1,
                     head=1,
                     withdrawn=new.withdrawn,
+                    moved=step.position,
                 )
             )
         # Whatever was withdrawn from a lane, one look through its backlog finds it all.
-        for lane in sorted(withdrawn):
+        for lane in sorted(withdrawn) if self._alone else ():
             step.sweeps.append(await tx.add_sweep(lane, changed[lane].next_number))
         step.changed = list(changed.values())
 

@@ -48,6 +48,10 @@ class LaneRow(NamedTuple):
     head: int
     withdrawn: dict[int, int]
     """Trigger number (0: all) → deliveries below this number were cancelled."""
+    created: int = 0
+    """Deliveries that were ever made to wait."""
+    moved: int = 0
+    """Feed position at which fan-out last changed the row."""
 
 
 class Candidate(NamedTuple):
@@ -144,8 +148,26 @@ class DeliveryTransaction(Notifying, Protocol):
     async def fanout_position(self) -> int: ...
     async def read_feed(self, after: int, limit: int) -> list[FeedEntry]: ...
     async def save_fanout_position(self, position: int) -> None: ...
-    async def load_lanes(self) -> list[LaneRow]: ...
-    async def save_lane(self, row: LaneRow) -> None: ...
+    async def load_lanes(self, shares: Sequence[int] | None) -> list[LaneRow]:
+        """The lanes of some shares; None: all. Likewise wherever `shares` are asked for."""
+
+    async def moved_lanes(
+        self, after: int, until: int, shares: Sequence[int] | None
+    ) -> list[LaneRow]:
+        """Lanes that fan-out last changed after one feed position and up to another."""
+
+    async def save_lane(self, row: LaneRow) -> None:
+        """Save what a change of its webhook made of a lane; the numbers of one that is known are kept."""
+
+    async def save_numbers(self, rows: Sequence[tuple[int, int, int, int]]) -> None:
+        """(next_number, deliveries more that were made to wait, moved, lane) of lanes that got deliveries."""
+
+    async def backlogs(self) -> list[tuple[int, int]]:
+        """(lane, deliveries that wait) of lanes with such, as their engines last noted them and with those made since."""
+
+    async def backlog(self, lane: int) -> int:
+        """The same of one lane."""
+
     async def insert_deliveries(self, rows: Sequence[NewDelivery]) -> None: ...
     async def streams_busy(self, lane: int, streams: Sequence[int]) -> set[int]:
         """Which of the streams have a delivery in this lane that has not ended."""
@@ -164,8 +186,11 @@ class DeliveryTransaction(Notifying, Protocol):
     async def next_due(self, lane: int, *, replays_only: bool) -> int | None:
         """Earliest due time (steady ms) in a lane's due index."""
 
-    async def save_progress(self, rows: Sequence[tuple[int, int, int, int]]) -> None:
-        """(next_number, cursor, head, lane) of lanes that moved."""
+    async def save_progress(self, rows: Sequence[tuple[int, int, int, int, int]]) -> None:
+        """(cursor, head, waiting, seen, lane) of lanes that were worked on.
+
+        `waiting` of the deliveries that were ever made to wait, as far as `seen`, still wait.
+        """
 
     # Recording
     async def record_attempts(self, rows: Sequence[EndedAttempt]) -> None: ...
@@ -183,7 +208,7 @@ class DeliveryTransaction(Notifying, Protocol):
     async def add_sweep(self, lane: int, below: int) -> Sweep:
         """Have a lane looked through anew, from its first waiting delivery to before `below`."""
 
-    async def load_sweeps(self) -> list[Sweep]: ...
+    async def load_sweeps(self, shares: Sequence[int] | None) -> list[Sweep]: ...
     async def sweep(
         self, sweep: Sweep, below: int, withdrawn: Mapping[int, int]
     ) -> list[tuple[int, int | None, int]]:
@@ -199,20 +224,29 @@ class DeliveryTransaction(Notifying, Protocol):
         """Note that the sweep is done below a number."""
 
     # Start, supervision, retention
-    async def interrupted(self) -> list[Candidate]:
-        """Deliveries whose attempt was in flight when the process ended; `data` is empty."""
+    async def interrupted(self, shares: Sequence[int] | None) -> list[Candidate]:
+        """Deliveries whose attempt was in flight when their engine ended; `data` is empty."""
 
     async def bring_forward(self, lane: int, latest: int) -> None:
         """Let no entry of the lane's due index fall due later than `latest` (steady ms)."""
 
-    async def lanes_due(self) -> list[tuple[int, int, int]]:
-        """(lane, earliest due time, entries) of every lane with entries in the due index."""
+    async def lanes_due(self, shares: Sequence[int] | None) -> list[tuple[int, int, int]]:
+        """(lane, earliest due time, entries) of every lane with entries in the due index; 0: one in flight."""
 
-    async def lanes_held(self) -> list[tuple[int, int]]:
+    async def due_lanes(self, shares: Sequence[int] | None) -> list[tuple[int, int]]:
+        """(lane, earliest due time) of every lane that has something due: at the cost of a look per such lane."""
+
+    async def lanes_held(self, shares: Sequence[int] | None) -> list[tuple[int, int]]:
         """(lane, deliveries held below the lane's cursor) of ordered lanes."""
 
-    async def lanes_pending(self) -> list[tuple[int, int]]:
-        """(lane, deliveries that wait from the lane's cursor on) of lanes with such."""
+    async def held_heads(self, shares: Sequence[int] | None) -> list[tuple[int, int]]:
+        """(lane, stream) where the first delivery that has not ended is held, though nothing is before it."""
+
+    async def held_streams(self, lane: int, first: int, below: int) -> list[int]:
+        """Streams with a held delivery among the lane's numbers from `first` to before `below`."""
+
+    async def lanes_pending(self, shares: Sequence[int] | None) -> list[tuple[int, int, int]]:
+        """(lane, deliveries that wait from the lane's cursor on, those ever made to wait) of lanes with such."""
 
     async def webhook_config(self, lane: int) -> WebhookRow | None: ...
     async def oldest_waiting(self, lane: int, cursor: int) -> int | None:

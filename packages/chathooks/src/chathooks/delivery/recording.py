@@ -200,15 +200,18 @@ def interrupted_row(item: Candidate, now_ms: int) -> EndedAttempt:
     )
 
 
-async def recover(tx: DeliveryTransaction, now: int, now_ms: int) -> int:
-    """Make every attempt that was in flight when the process ended due again, as an extra attempt (§7).
+async def recover(
+    tx: DeliveryTransaction, now: int, now_ms: int, shares: Sequence[int] | None = None
+) -> int:
+    """Make every attempt that was in flight when its engine ended due again, as an extra attempt (§7).
 
     Args:
         tx: a transaction of its own, at start.
         now: steady ms.
         now_ms: unix ms.
+        shares: whose lanes; None: all.
     """
-    found = await tx.interrupted()
+    found = await tx.interrupted(shares)
     await tx.record_attempts([interrupted_row(item, now_ms) for item in found])
     await tx.settle(
         [

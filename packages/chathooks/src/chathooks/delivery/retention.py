@@ -33,7 +33,7 @@ class Retention:
     async def prune(self) -> tuple[int, int]:
         """Prune once; answers how many deliveries and how many feed entries went."""
         before_ms = self._clock.wall_ms() - self._days * DAY_MS
-        lanes = await self._store.read(lambda tx: tx.load_lanes())
+        lanes = await self._store.read(lambda tx: tx.load_lanes(None))
         deliveries = 0
         for lane in lanes:
             deliveries += await self._prune_lane(lane.lane, before_ms)

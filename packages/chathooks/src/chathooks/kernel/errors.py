@@ -37,3 +37,7 @@ class StoreUnavailable(ChathooksError):
 
 class StartRefused(ChathooksError):
     """The process cannot start as configured; the message says what to change."""
+
+
+class SeatLost(Exception):
+    """The session's seat was taken from it: what it had belongs to others now (docs/adr/0008)."""

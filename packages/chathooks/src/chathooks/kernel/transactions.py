@@ -23,6 +23,8 @@ class Topic(StrEnum):
     """Deliveries of a lane were made due again; the key is the lane."""
     KEYS = "keys"
     """API keys of an app changed; the key is the app."""
+    LANES = "lanes"
+    """Fan-out moved lanes."""
 
 
 class Notifying(Protocol):
@@ -54,5 +56,5 @@ class Store(Protocol[TxT_co]):
     async def read(self, query: Callable[[TxT_co], Awaitable[T]]) -> T:
         """Run `query` on a consistent view of what is committed. Raises as `write` does."""
 
-    def subscribe(self, topic: Topic, listener: Callable[[int], None]) -> None:
+    def subscribe(self, topic: Topic, listener: Callable[[int], None]) -> Callable[[], None]:
         """Call `listener(key)` on the event loop after each commit that notified `topic`."""

@@ -15,6 +15,7 @@ _BEFORE_USERS = (
     "attempts",
     "deliveries",
     "webhook_triggers",
+    "progress",
     "lanes",
     "webhooks",
     "messages",

@@ -9,13 +9,25 @@ FROM feed WHERE position > ? ORDER BY position LIMIT ?
 UPDATE fanout SET position = ?
 
 -- load_lanes --
-SELECT lane, app, enabled, ordered, triggers, next_number, cursor, head, withdrawn FROM lanes
+SELECT l.lane, l.app, l.enabled, l.ordered, l.triggers, l.next_number, p.cursor, p.head, l.withdrawn,
+    l.created, l.moved
+FROM lanes l JOIN progress p ON p.lane = l.lane
+WHERE (?1::bigint[] IS NULL OR l.share = ANY (?1))
 
 -- save_lane --
-INSERT INTO lanes (lane, app, enabled, ordered, triggers, next_number, cursor, head, withdrawn)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO lanes (lane, app, enabled, ordered, triggers, next_number, withdrawn, share, created, moved)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)
 ON CONFLICT (lane) DO UPDATE SET enabled = excluded.enabled, ordered = excluded.ordered,
-    triggers = excluded.triggers, withdrawn = excluded.withdrawn
+    triggers = excluded.triggers, withdrawn = excluded.withdrawn, moved = excluded.moved
+
+-- make_progress --
+INSERT INTO progress (lane, cursor, head, waiting, seen) VALUES (?, ?, ?, 0, 0) ON CONFLICT (lane) DO NOTHING
+
+-- moved_lanes --
+SELECT l.lane, l.app, l.enabled, l.ordered, l.triggers, l.next_number, p.cursor, p.head, l.withdrawn,
+    l.created, l.moved
+FROM lanes l JOIN progress p ON p.lane = l.lane
+WHERE (?1::bigint[] IS NULL OR l.share = ANY (?1)) AND l.moved > ?2 AND l.moved <= ?3
 
 -- insert_delivery --
 INSERT INTO deliveries (lane, number, position, trigger_number, state, ordered_stream, created_at,
@@ -65,9 +77,22 @@ SELECT due_at FROM deliveries
 WHERE lane = ? AND due_at > 0 AND replay >= ? ORDER BY due_at LIMIT 1
 
 -- save_progress --
-UPDATE lanes SET next_number = moved.next_number, cursor = moved.cursor, head = moved.head
-FROM unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[]) AS moved (next_number, cursor, head, lane)
-WHERE lanes.lane = moved.lane
+UPDATE progress SET cursor = saved.cursor, head = saved.head, waiting = saved.waiting, seen = saved.seen
+FROM unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[])
+    AS saved (cursor, head, waiting, seen, lane)
+WHERE progress.lane = saved.lane
+
+-- save_numbers --
+UPDATE lanes SET next_number = saved.next_number, created = lanes.created + saved.created, moved = saved.moved
+FROM unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[]) AS saved (next_number, created, moved, lane)
+WHERE lanes.lane = saved.lane
+
+-- backlogs --
+SELECT l.lane, p.waiting + l.created - p.seen FROM lanes l JOIN progress p ON p.lane = l.lane
+WHERE p.waiting + l.created > p.seen
+
+-- backlog --
+SELECT p.waiting + l.created - p.seen FROM lanes l JOIN progress p ON p.lane = l.lane WHERE l.lane = ?
 
 -- record_attempt --
 INSERT INTO attempts (lane, number, attempt, started_at, duration_us, status, failure, detail,
@@ -102,7 +127,7 @@ UPDATE deliveries SET state = 0, due_at = ? WHERE lane = ? AND number = ? AND st
 -- add_sweep --
 INSERT INTO sweeps (lane, below_number, from_number)
 VALUES (?1, ?2, least(
-    COALESCE((SELECT cursor FROM lanes WHERE lane = ?1), 1),
+    COALESCE((SELECT cursor FROM progress WHERE lane = ?1), 1),
     COALESCE((SELECT MIN(number) FROM deliveries WHERE lane = ?1 AND due_at IS NOT NULL), ?2),
     COALESCE((SELECT MIN(number) FROM deliveries WHERE lane = ?1 AND ordered_stream IS NOT NULL), ?2)))
 ON CONFLICT (lane) DO UPDATE SET from_number = excluded.from_number,
@@ -110,7 +135,8 @@ ON CONFLICT (lane) DO UPDATE SET from_number = excluded.from_number,
 RETURNING lane, from_number, below_number
 
 -- load_sweeps --
-SELECT lane, from_number, below_number FROM sweeps ORDER BY lane
+SELECT s.lane, s.from_number, s.below_number FROM sweeps s JOIN lanes l ON l.lane = s.lane
+WHERE (?1::bigint[] IS NULL OR l.share = ANY (?1)) ORDER BY s.lane
 
 -- sweep --
 SELECT number, ordered_stream, failures FROM deliveries
@@ -129,8 +155,9 @@ DELETE FROM sweeps WHERE lane = ?
 -- interrupted_first --
 SELECT d.lane, d.number, d.attempt, d.failures, d.replay, 0, d.trigger_number, d.ordered_stream,
     d.created_at, '', NULL, ''::bytea
-FROM lanes l JOIN deliveries d ON d.lane = l.lane AND d.number >= l.head AND d.number < l.cursor
-WHERE l.head < l.cursor AND d.state = 1 AND d.due_at IS NULL
+FROM progress p JOIN lanes l ON l.lane = p.lane
+JOIN deliveries d ON d.lane = p.lane AND d.number >= p.head AND d.number < p.cursor
+WHERE p.head < p.cursor AND (?1::bigint[] IS NULL OR l.share = ANY (?1)) AND d.state = 1 AND d.due_at IS NULL
 
 -- interrupted_due --
 SELECT d.lane, d.number, d.attempt, d.failures, d.replay, 1, d.trigger_number, d.ordered_stream,
@@ -141,17 +168,41 @@ FROM deliveries d WHERE d.lane = ? AND d.due_at = 0
 UPDATE deliveries SET due_at = ? WHERE lane = ? AND due_at > ?
 
 -- lanes_due --
-SELECT lane, MIN(due_at), count(*) FILTER (WHERE replay = 0) FROM deliveries
-WHERE due_at IS NOT NULL GROUP BY lane
+SELECT d.lane, MIN(d.due_at), count(*) FILTER (WHERE d.replay = 0) FROM deliveries d
+WHERE d.due_at IS NOT NULL AND (?1::bigint[] IS NULL OR d.lane IN (SELECT l.lane FROM lanes l WHERE (?1::bigint[] IS NULL OR l.share = ANY (?1))))
+GROUP BY d.lane
+
+-- due_lanes --
+WITH RECURSIVE due (lane) AS (
+    SELECT MIN(lane) FROM deliveries WHERE due_at IS NOT NULL
+    UNION ALL
+    SELECT (SELECT MIN(d.lane) FROM deliveries d WHERE d.due_at IS NOT NULL AND d.lane > due.lane)
+    FROM due WHERE due.lane IS NOT NULL
+)
+SELECT l.lane, (SELECT MIN(d.due_at) FROM deliveries d WHERE d.lane = l.lane AND d.due_at > 0)
+FROM due JOIN lanes l ON l.lane = due.lane WHERE (?1::bigint[] IS NULL OR l.share = ANY (?1))
 
 -- lanes_held --
-SELECT l.lane, COUNT(*) FROM lanes l JOIN deliveries d
+SELECT l.lane, COUNT(*) FROM lanes l JOIN progress p ON p.lane = l.lane JOIN deliveries d
     ON d.lane = l.lane AND d.ordered_stream IS NOT NULL
-WHERE d.number < l.cursor AND d.state = 7 GROUP BY l.lane
+WHERE (?1::bigint[] IS NULL OR l.share = ANY (?1)) AND d.number < p.cursor AND d.state = 7 GROUP BY l.lane
+
+-- held_heads --
+SELECT lane, ordered_stream FROM (
+    SELECT d.lane, d.ordered_stream, MIN(d.number) AS number FROM lanes l JOIN deliveries d
+        ON d.lane = l.lane AND d.ordered_stream IS NOT NULL
+    WHERE (?1::bigint[] IS NULL OR l.share = ANY (?1)) GROUP BY d.lane, d.ordered_stream
+) AS heads
+WHERE (SELECT h.state FROM deliveries h WHERE h.lane = heads.lane AND h.number = heads.number) = 7
+
+-- held_streams --
+SELECT DISTINCT ordered_stream FROM deliveries
+WHERE lane = ? AND number >= ? AND number < ? AND state = 7
 
 -- lanes_pending --
-SELECT l.lane, COUNT(*) FROM lanes l JOIN deliveries d ON d.lane = l.lane AND d.number >= l.cursor
-WHERE l.cursor < l.next_number AND d.state IN (0, 7) GROUP BY l.lane
+SELECT l.lane, COUNT(*), l.created FROM lanes l JOIN progress p ON p.lane = l.lane
+JOIN deliveries d ON d.lane = l.lane AND d.number >= p.cursor
+WHERE (?1::bigint[] IS NULL OR l.share = ANY (?1)) AND p.cursor < l.next_number AND d.state IN (0, 7) GROUP BY l.lane, l.created
 
 -- webhook_config --
 SELECT w.lane, w.app, a.id, a.region, w.id, w.url, w.use_basic_auth, w.username, w.password_sealed,

@@ -10,8 +10,8 @@ SELECT number, trigger_number, state, due_at, created_at FROM deliveries
 WHERE lane = ? AND state IN (2, 4, 5, 6) AND state = ? AND number < ? ORDER BY number DESC LIMIT ?
 
 -- first_in_flight_below --
-SELECT d.number, d.trigger_number, d.state, d.due_at, d.created_at FROM lanes l CROSS JOIN deliveries d
-WHERE l.lane = ?1 AND d.lane = ?1 AND d.number >= l.head AND d.number < least(l.cursor, ?2::bigint) AND d.state = 1
+SELECT d.number, d.trigger_number, d.state, d.due_at, d.created_at FROM progress p CROSS JOIN deliveries d
+WHERE p.lane = ?1 AND d.lane = ?1 AND d.number >= p.head AND d.number < least(p.cursor, ?2::bigint) AND d.state = 1
     AND d.due_at IS NULL
 ORDER BY d.number DESC LIMIT ?3
 

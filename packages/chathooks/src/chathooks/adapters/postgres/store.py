@@ -154,9 +154,10 @@ class PostgresStore:
 
     # -- for callers -------------------------------------------------------------------------------------
 
-    def subscribe(self, topic: Topic, listener: Callable[[int], None]) -> None:
+    def subscribe(self, topic: Topic, listener: Callable[[int], None]) -> Callable[[], None]:
         """See `chathooks.kernel.transactions.Store.subscribe`."""
         self._listeners.setdefault(topic, []).append(listener)
+        return lambda: self._listeners[topic].remove(listener)
 
     async def read(self, query: Callable[[PostgresTransaction], Awaitable[T]]) -> T:
         """Run a query on a pooled connection, on one snapshot of what is committed.

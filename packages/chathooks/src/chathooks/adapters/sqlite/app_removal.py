@@ -17,6 +17,7 @@ _BEFORE_USERS = (
     "attempts",
     "deliveries",
     "webhook_triggers",
+    "progress",
     "lanes",
     "webhooks",
     "messages",

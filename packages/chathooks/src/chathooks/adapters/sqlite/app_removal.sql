@@ -12,8 +12,8 @@ UPDATE app_removals SET
 WHERE app = ?
 
 -- lane_at_work --
-SELECT 1 FROM webhooks w JOIN lanes l ON l.lane = w.lane
-WHERE w.app = ? AND (l.enabled OR l.cursor < l.next_number OR l.head < l.cursor
+SELECT 1 FROM webhooks w JOIN lanes l ON l.lane = w.lane JOIN progress p ON p.lane = w.lane
+WHERE w.app = ? AND (l.enabled OR p.cursor < l.next_number OR p.head < p.cursor
     OR EXISTS (SELECT 1 FROM deliveries d INDEXED BY deliveries_due
         WHERE d.lane = l.lane AND d.due_at IS NOT NULL)
     OR EXISTS (SELECT 1 FROM deliveries d INDEXED BY deliveries_ordered
@@ -45,6 +45,10 @@ DELETE FROM deliveries WHERE (lane, number) IN (
 DELETE FROM webhook_triggers WHERE (lane, trigger_number) IN (
     SELECT t.lane, t.trigger_number FROM webhooks w CROSS JOIN webhook_triggers t ON t.lane = w.lane
     WHERE w.app = ? LIMIT ?)
+
+-- progress --
+DELETE FROM progress WHERE lane IN (
+    SELECT p.lane FROM webhooks w CROSS JOIN progress p ON p.lane = w.lane WHERE w.app = ? LIMIT ?)
 
 -- lanes --
 DELETE FROM lanes WHERE lane IN (

@@ -20,6 +20,7 @@ from chathooks.delivery.queue import (
     WebhookRow,
 )
 from chathooks.delivery.records import LIVE_STATES, State
+from chathooks.delivery.shares import share_of
 from chathooks.kernel.rows import row_maker
 
 _SQL = statements("deliveries.sql")
@@ -36,6 +37,28 @@ _place = itemgetter(0, 1)
 """Lane and number of a row."""
 _triggers = msgspec.json.Decoder(list[int])
 _withdrawn = msgspec.json.Decoder(dict[int, int])
+
+
+def _lane_row(row: tuple[Any, ...]) -> LaneRow:
+    lane, app, enabled, ordered, triggers, next_number, cursor, head, *rest = row
+    withdrawn, created, moved = rest
+    return LaneRow(
+        lane,
+        app,
+        bool(enabled),
+        bool(ordered),
+        frozenset(_triggers.decode(triggers)),
+        next_number,
+        cursor,
+        head,
+        _withdrawn.decode(withdrawn),
+        created,
+        moved,
+    )
+
+
+def _listed(shares: Sequence[int] | None) -> str | None:
+    return None if shares is None else msgspec.json.encode(list(shares)).decode()
 
 
 def _runs(numbers: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
@@ -70,23 +93,14 @@ class DeliveryPart(TransactionPart):
     async def save_fanout_position(self, position: int) -> None:
         self._run(_SQL["save_fanout_position"], (position,))
 
-    async def load_lanes(self) -> list[LaneRow]:
-        return [
-            LaneRow(
-                lane,
-                app,
-                bool(enabled),
-                bool(ordered),
-                frozenset(_triggers.decode(triggers)),
-                next_number,
-                cursor,
-                head,
-                _withdrawn.decode(withdrawn),
-            )
-            for lane, app, enabled, ordered, triggers, next_number, cursor, head, withdrawn in self._all(
-                _SQL["load_lanes"]
-            )
-        ]
+    async def load_lanes(self, shares: Sequence[int] | None) -> list[LaneRow]:
+        return list(map(_lane_row, self._all(_SQL["load_lanes"], (_listed(shares),))))
+
+    async def moved_lanes(
+        self, after: int, until: int, shares: Sequence[int] | None
+    ) -> list[LaneRow]:
+        found = self._all(_SQL["moved_lanes"], (_listed(shares), after, until))
+        return list(map(_lane_row, found))
 
     async def save_lane(self, row: LaneRow) -> None:
         self._run(
@@ -98,11 +112,22 @@ class DeliveryPart(TransactionPart):
                 row.ordered,
                 msgspec.json.encode(sorted(row.triggers)).decode(),
                 row.next_number,
-                row.cursor,
-                row.head,
                 msgspec.json.encode(row.withdrawn).decode(),
+                share_of(row.lane),
+                row.moved,
             ),
         )
+        self._run(_SQL["make_progress"], (row.lane, row.cursor, row.head))
+
+    async def save_numbers(self, rows: Sequence[tuple[int, int, int, int]]) -> None:
+        self._run_many(_SQL["save_numbers"], rows)
+
+    async def backlogs(self) -> list[tuple[int, int]]:
+        return self._all(_SQL["backlogs"])
+
+    async def backlog(self, lane: int) -> int:
+        row = self._one(_SQL["backlog"], (lane,))
+        return 0 if row is None else int(row[0])
 
     async def insert_deliveries(self, rows: Sequence[NewDelivery]) -> None:
         self._insert(_SQL["insert_delivery"], _INSERT_DELIVERIES, rows)
@@ -140,7 +165,7 @@ class DeliveryPart(TransactionPart):
         row = self._one(_SQL["next_due"], (lane, int(replays_only)))
         return None if row is None else int(row[0])
 
-    async def save_progress(self, rows: Sequence[tuple[int, int, int, int]]) -> None:
+    async def save_progress(self, rows: Sequence[tuple[int, int, int, int, int]]) -> None:
         self._run_many(_SQL["save_progress"], rows)
 
     async def record_attempts(self, rows: Sequence[EndedAttempt]) -> None:
@@ -173,8 +198,8 @@ class DeliveryPart(TransactionPart):
     async def add_sweep(self, lane: int, below: int) -> Sweep:
         return Sweep._make(self._all(_SQL["add_sweep"], (lane, below))[0])
 
-    async def load_sweeps(self) -> list[Sweep]:
-        return list(map(Sweep._make, self._all(_SQL["load_sweeps"])))
+    async def load_sweeps(self, shares: Sequence[int] | None) -> list[Sweep]:
+        return list(map(Sweep._make, self._all(_SQL["load_sweeps"], (_listed(shares),))))
 
     async def sweep(
         self, sweep: Sweep, below: int, withdrawn: Mapping[int, int]
@@ -189,9 +214,10 @@ class DeliveryPart(TransactionPart):
         else:
             self._run(_SQL["swept"], (below, sweep.lane))
 
-    async def interrupted(self) -> list[Candidate]:
-        found = list(map(_candidate, self._all(_SQL["interrupted_first"])))
-        for lane, earliest, _ in self._all(_SQL["lanes_due"]):
+    async def interrupted(self, shares: Sequence[int] | None) -> list[Candidate]:
+        named = (_listed(shares),)
+        found = list(map(_candidate, self._all(_SQL["interrupted_first"], named)))
+        for lane, earliest, _ in self._all(_SQL["lanes_due"], named):
             if earliest == 0:
                 found += map(_candidate, self._all(_SQL["interrupted_due"], (lane,)))
         return found
@@ -199,14 +225,25 @@ class DeliveryPart(TransactionPart):
     async def bring_forward(self, lane: int, latest: int) -> None:
         self._run(_SQL["bring_forward"], (latest, lane, latest))
 
-    async def lanes_due(self) -> list[tuple[int, int, int]]:
-        return self._all(_SQL["lanes_due"])
+    async def lanes_due(self, shares: Sequence[int] | None) -> list[tuple[int, int, int]]:
+        return self._all(_SQL["lanes_due"], (_listed(shares),))
 
-    async def lanes_held(self) -> list[tuple[int, int]]:
-        return self._all(_SQL["lanes_held"])
+    async def due_lanes(self, shares: Sequence[int] | None) -> list[tuple[int, int]]:
+        found = self._all(_SQL["due_lanes"], (_listed(shares),))
+        return [(lane, due_at) for lane, due_at in found if due_at is not None]
 
-    async def lanes_pending(self) -> list[tuple[int, int]]:
-        return self._all(_SQL["lanes_pending"])
+    async def lanes_held(self, shares: Sequence[int] | None) -> list[tuple[int, int]]:
+        return self._all(_SQL["lanes_held"], (_listed(shares),))
+
+    async def held_heads(self, shares: Sequence[int] | None) -> list[tuple[int, int]]:
+        return self._all(_SQL["held_heads"], (_listed(shares),))
+
+    async def held_streams(self, lane: int, first: int, below: int) -> list[int]:
+        found = self._all(_SQL["held_streams"], (lane, first, below))
+        return [stream for (stream,) in found]
+
+    async def lanes_pending(self, shares: Sequence[int] | None) -> list[tuple[int, int, int]]:
+        return self._all(_SQL["lanes_pending"], (_listed(shares),))
 
     async def webhook_config(self, lane: int) -> WebhookRow | None:
         row = self._one(_SQL["webhook_config"], (lane,))

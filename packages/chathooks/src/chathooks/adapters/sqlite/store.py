@@ -232,9 +232,10 @@ class SqliteStore:
 
     # -- running -----------------------------------------------------------------------------------------
 
-    def subscribe(self, topic: Topic, listener: Callable[[int], None]) -> None:
+    def subscribe(self, topic: Topic, listener: Callable[[int], None]) -> Callable[[], None]:
         """See `chathooks.kernel.transactions.Store.subscribe`."""
         self._listeners.setdefault(topic, []).append(listener)
+        return lambda: self._listeners[topic].remove(listener)
 
     async def read(self, query: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
         """Run a query at once on the reading connection; it sees what was committed when it began."""

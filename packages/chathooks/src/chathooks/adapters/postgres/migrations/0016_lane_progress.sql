@@ -1,0 +1,18 @@
+-- What fan-out writes of a lane and what its engine writes of it stand apart, since these may be two processes:
+-- neither waits for the other's row.
+CREATE TABLE progress (
+    lane BIGINT PRIMARY KEY,
+    cursor BIGINT NOT NULL,               -- deliveries from here on were never claimed
+    head BIGINT NOT NULL,                 -- every first attempt below it has ended
+    waiting BIGINT NOT NULL,              -- deliveries that wait, of the first `seen` ones made to wait
+    seen BIGINT NOT NULL
+) WITH (fillfactor = 50);
+INSERT INTO progress (lane, cursor, head, waiting, seen) SELECT lane, cursor, head, 0, 0 FROM lanes;
+
+ALTER TABLE lanes ADD COLUMN share BIGINT NOT NULL DEFAULT 0;     -- which engine has it: chathooks.delivery.shares
+ALTER TABLE lanes ADD COLUMN created BIGINT NOT NULL DEFAULT 0;   -- deliveries that were ever made to wait
+ALTER TABLE lanes ADD COLUMN moved BIGINT NOT NULL DEFAULT 0;     -- feed position at which fan-out last changed it
+UPDATE lanes SET share = lane % 64 + 1;
+ALTER TABLE lanes DROP COLUMN cursor;
+ALTER TABLE lanes DROP COLUMN head;
+CREATE INDEX lanes_moved ON lanes (moved);

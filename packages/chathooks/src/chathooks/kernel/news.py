@@ -1,0 +1,3 @@
+"""x"""
+
+EVERYTHING = -1
