@@ -52,7 +52,10 @@ SELECT d.lane, d.number, a.attempt, a.started_at, a.duration_us, a.status, a.fai
 FROM deliveries AS d CROSS JOIN (SELECT * FROM attempts LIMIT 1) AS a WHERE d.position >= :first
 """
 _LANES = "UPDATE lanes SET next_number = next_number + :count"
-_LANES_ENDED = "UPDATE lanes SET cursor = next_number, head = next_number"
+_LANES_ENDED = """
+UPDATE progress SET (cursor, head) = (
+    SELECT next_number, next_number FROM lanes WHERE lanes.lane = progress.lane)
+"""
 _FANNED_OUT = "UPDATE fanout SET position = (SELECT MAX(position) FROM feed)"
 _STREAM = """
 UPDATE streams SET sequence = (SELECT MAX(sequence) FROM feed WHERE feed.stream = streams.stream)

@@ -297,7 +297,7 @@ class Engine:
         """Put due lanes in line and wait for the next with one timer."""
         if self._due_timer is not None:
             self._due_timer.cancel()
-            self._due_timer = None
+        self._due_timer = None
         next_due = self.lanes.fall_due(self._clock.steady_ms())
         if next_due is not None and not self._stopping:
             self._due_timer = self._clock.call_at(next_due, self._on_due)
@@ -394,9 +394,8 @@ class Engine:
             self._apply_sweep(cycle, cycle.sweep)
         for key, change in cycle.backlog_changes.items():
             subscriptions.lanes[key].backlog += change
-        for key, due_at in cycle.due_found:
-            if key in subscriptions.lanes:
-                self.lanes.due_at(self.lanes.of(subscriptions.lanes[key]), due_at)
+        for key, _ in cycle.due_found:
+            self._wake_lane(key)
         for claim in cycle.claims:
             self._apply_claim(claim)
         for key in self._woken:
@@ -407,7 +406,7 @@ class Engine:
             lane_or_none = self.lanes.by_key.get(key)
             if lane_or_none is not None:
                 self.lanes.forget_if_idle(lane_or_none)
-        telemetry.ATTEMPTS_IN_FLIGHT.set(self._starter.running)
+        self._starter.show()
         self._watch_due()
         # Lanes that only wait for room must not keep the engine turning: an attempt that ends rings.
         if self._stopping or (cycle.progressed() and self._has_work()):
@@ -438,7 +437,7 @@ class Engine:
         step.apply(self.fanout.subscriptions)
         self._position = step.position
         self._feed_waits = self._feed_waits or step.more
-        if self._shares is None:
+        if isinstance(self.fanout, Fanout):
             tally(step, self.health)
         self._sweeps.add(step.sweeps)
         for subscription in step.changed:
@@ -491,10 +490,12 @@ class Engine:
         """Feed position of the last entry fanned out."""
         return self._position
 
+    def loads(self) -> Sequence[tuple[int, int, int]]:
+        """(lane, deliveries waiting, in flight) of the lanes that have work."""
+        lanes = self.lanes.by_key.values()
+        return [(lane.key, lane.subscription.backlog, lane.in_flight) for lane in lanes]
+
     def backlogs(self) -> Sequence[tuple[int, int, int]]:
-        """(lane, deliveries waiting, cursor) of the lanes that have work."""
-        return [
-            (lane.key, lane.subscription.backlog, lane.subscription.cursor)
-            for lane in self.lanes.by_key.values()
-            if lane.subscription.backlog > 0
-        ]
+        """(lane, deliveries waiting, cursor) of the lanes in which some wait."""
+        lanes = [lane.subscription for lane in self.lanes.by_key.values()]
+        return [(one.lane, one.backlog, one.cursor) for one in lanes if one.backlog > 0]

@@ -17,6 +17,7 @@ from chathooks.delivery.lanes import Lane
 from chathooks.delivery.payload import Endpoint
 from chathooks.delivery.queue import Candidate, DeliveryTransaction, Settled
 from chathooks.delivery.records import State
+from chathooks.kernel import telemetry
 
 BUSY_PACE_S = 0.002
 BUSY_PACES_MAX = 3
@@ -33,6 +34,7 @@ class Starter:
         """Args: begin: begins one attempt."""
         self._begin = begin
         self._stopped = False
+        self._shown = 0
         self.running = 0
         """Attempts of all lanes that began and have not ended."""
         self.waiting = 0
@@ -86,6 +88,11 @@ class Starter:
         """Begin no more of what any lane has claimed ahead."""
         for lane in lanes:
             self.give_back(lane)
+
+    def show(self) -> None:
+        """Bring the gauge up to date; a process may have several."""
+        telemetry.ATTEMPTS_IN_FLIGHT.inc(self.running - self._shown)
+        self._shown = self.running
 
     def stop(self, lanes: Iterable[Lane]) -> None:
         """Begin no more attempts but those that have their slot already."""

@@ -1,8 +1,10 @@
 """What the engine shows of itself: outbox age, and backlog and lag of the webhooks that lag most; and the looks that
 alerts are judged by."""
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from chathooks.delivery.alerting import Alerting
-from chathooks.delivery.engine import Engine
 from chathooks.delivery.queue import DeliveryTransaction
 from chathooks.kernel import telemetry
 from chathooks.kernel.clock import Clock
@@ -17,6 +19,20 @@ LANES_LOOKED_AT_MAX = 1000
 _MS_PER_S = 1000
 
 
+class Observed(Protocol):
+    """What delivers: an engine, or a node of several."""
+
+    @property
+    def position(self) -> int | None:
+        """Feed position of the last entry fanned out; None where it is not known here."""
+
+    def backlogs(self) -> Sequence[tuple[int, int, int]]:
+        """(lane, deliveries waiting, cursor) of the lanes in which some wait."""
+
+    def loads(self) -> Sequence[tuple[int, int, int]]:
+        """(lane, deliveries waiting, in flight) of the lanes that have work."""
+
+
 class Supervision:
     """Brings the gauges up to date and has alerts judged."""
 
@@ -24,7 +40,7 @@ class Supervision:
         self,
         store: Store[DeliveryTransaction],
         clock: Clock,
-        engine: Engine,
+        engine: Observed,
         alerting: Alerting | None = None,
     ) -> None:
         self._store = store
@@ -35,9 +51,7 @@ class Supervision:
     async def observe(self) -> None:
         """Read the outbox and the largest backlogs once."""
         now = self._clock.wall_ms()
-        waiting, oldest = await self._store.read(
-            lambda tx: tx.outbox_waiting(self._engine.position)
-        )
+        waiting, oldest = await self._store.read(self._outbox)
         telemetry.OUTBOX_WAITING.set(waiting)
         telemetry.OUTBOX_AGE_SECONDS.set(0 if oldest is None else (now - oldest) / _MS_PER_S)
         lanes = sorted(self._engine.backlogs(), key=lambda item: -item[1])[:LANES_LOOKED_AT_MAX]
@@ -46,11 +60,15 @@ class Supervision:
         await self._show(worst[:WEBHOOKS_LABELLED_MAX])
         if self._alerting is not None:
             await self._alerting.judge(
-                (lane.key, lane.subscription.backlog + lane.in_flight, lags.get(lane.key))
-                if lane.subscription.backlog > 0
-                else (lane.key, lane.in_flight, 0)
-                for lane in self._engine.lanes.by_key.values()
+                (lane, backlog + in_flight, lags.get(lane)) if backlog > 0 else (lane, in_flight, 0)
+                for lane, backlog, in_flight in self._engine.loads()
             )
+
+    async def _outbox(self, tx: DeliveryTransaction) -> tuple[int, int | None]:
+        position = self._engine.position
+        if position is None:
+            position = await tx.fanout_position()
+        return await tx.outbox_waiting(position)
 
     @staticmethod
     async def _lags(

@@ -127,3 +127,11 @@ WEBHOOK_LAG_SECONDS = Gauge(
     ["app", "webhook"],
     registry=REGISTRY,
 )
+NODE_LEADS = Gauge(
+    "chathooks_node_leads",
+    "1 where this node fans out and keeps the schedules of its cluster",
+    registry=REGISTRY,
+)
+NODE_SHARES = Gauge(
+    "chathooks_node_shares", "Shares of the lanes that this node delivers for", registry=REGISTRY
+)
