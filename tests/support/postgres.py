@@ -39,6 +39,7 @@ BEGIN
     INSERT INTO fanout VALUES (1, 0);
     INSERT INTO counters VALUES ('feed', 0), ('messages', 0);
     INSERT INTO lease VALUES (1, 0, 0);
+    INSERT INTO shares SELECT share, NULL, 0 FROM generate_series(0, 64) AS every (share);
 END $$
 """
 """What a fresh schema holds."""

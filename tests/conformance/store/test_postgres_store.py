@@ -113,7 +113,7 @@ async def test_commands_whose_connection_is_cut_are_run_again_and_answered_once(
         runs.append(1)
         position = await _append(tx)
         if len(runs) == 1:
-            cut(url, store._lease.session)
+            cut(url, store._tenure.session)
         return await _append(tx) - position
 
     assert await asyncio.wait_for(store.write(command), WAIT_S) == 1
@@ -125,7 +125,7 @@ async def test_an_idle_connection_that_was_cut_costs_nobody_an_error(
     store: PostgresStore, url: str
 ) -> None:
     await store.write(_append)
-    cut(url, store._lease.session)
+    cut(url, store._tenure.session)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -157,7 +157,7 @@ async def test_a_commit_whose_connection_was_lost_is_made_exactly_once(
         monkeypatch.setattr(store, "_say", say)
         if made:
             await say("commit")
-        cut(url, store._lease.session)
+        cut(url, store._tenure.session)
         with pytest.raises(psycopg.OperationalError):
             await store._control.execute("SELECT 1")
         raise store_module._BatchLost from psycopg.OperationalError("the answer was lost")
@@ -213,7 +213,7 @@ async def test_while_the_database_is_away_writes_and_reads_are_refused_after_a_b
         raise psycopg.OperationalError("no route to host")
 
     monkeypatch.setattr(Database, "connect", away)
-    cut(url, store._lease.session)
+    cut(url, store._tenure.session)
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         await asyncio.wait_for(store.write(_append), WAIT_S)
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
@@ -311,7 +311,7 @@ async def test_a_process_whose_store_was_taken_over_ends_and_writes_nothing(url:
         from chathooks.adapters.postgres.store import PostgresStore
         async def main():
             store = await PostgresStore.open(Database(url={url!r}))
-            print(store._lease.session, flush=True)
+            print(store._tenure.session, flush=True)
             await asyncio.to_thread(sys.stdin.readline)
             await store.write(lambda tx: tx.set_meta("late", "write"))
             print("written", flush=True)
@@ -435,7 +435,7 @@ async def test_a_connection_that_is_cut_between_two_commands_loses_neither(
     async def cut_before_the_second(name: str) -> None:
         if name == "next_savepoint":
             monkeypatch.setattr(store, "_say", say)
-            cut(url, store._lease.session)
+            cut(url, store._tenure.session)
         await say(name)
 
     monkeypatch.setattr(store, "_say", cut_before_the_second)

@@ -120,9 +120,10 @@ class Engine:
     async def start(self) -> None:
         """Recover what a crash left in flight, take up the backlog, begin to deliver."""
         now, wall = self._clock.steady_ms(), self._clock.wall_ms()
-        made = Topic.FEED if self._shares is None else Topic.LANES
         self._subscriptions = [
-            self._store.subscribe(made, self._on_feed),
+            self._store.subscribe(
+                Topic.FEED if self._shares is None else Topic.LANES, self._on_feed
+            ),
             self._store.subscribe(Topic.WEBHOOK, self._on_webhook),
             self._store.subscribe(Topic.REPLAY, self._on_replay),
         ]

@@ -13,7 +13,8 @@ T = TypeVar("T")
 class Allotments:
     """Numbers given without gaps: taken from memory, written down with the commit, taken back with an undone command.
 
-    Only the holder of the lease allots, so memory is the truth between two commits.
+    Only one session allots at a time: the holder of the lease, whose memory is the truth between two commits, or
+    whoever has the baton.
     """
 
     def __init__(self, values: dict[str, int]) -> None:
@@ -22,8 +23,14 @@ class Allotments:
 
     def next(self, name: str) -> int:
         """The next number of a counter."""
+        if name not in self.values:
+            raise RuntimeError("this session may not allot numbers")
         number = self.values[name] = self.values[name] + 1
         return number
+
+    def restart(self, values: dict[str, int]) -> None:
+        """Go on from what is stored."""
+        self.values, self._saved = values, dict(values)
 
     def changed(self) -> dict[str, int]:
         """Counters that moved since the last `settle`."""
@@ -57,6 +64,8 @@ class TransactionPart:
         self._cursor.format = 1  # type: ignore[assignment]  # pq.Format.BINARY, an IntEnum
         self._allotments = allotments
         self.notified: dict[tuple[Topic, int], None] = {}
+        self.seat: int | None = None
+        """The session's seat in a cluster."""
         self.waits = False
         """Whether the command is waiting for the database, the only thing that it may wait for."""
 

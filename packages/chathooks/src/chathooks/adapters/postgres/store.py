@@ -22,6 +22,8 @@ What holds at every step:
   says it is patient is told the truth however late.
 - While the database is away, callers wait LOST_WAIT_S and are then refused; nothing piles up.
 - Another process that took the store over meanwhile has made this one's memory worthless: the process ends.
+- In a cluster (`tenure`) each session has a seat. One of commands that lost it takes another; one of lanes is of no
+  use any more and says so (`SeatLost`) to whoever writes.
 """
 
 import asyncio
@@ -29,6 +31,7 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import psycopg
@@ -46,19 +49,13 @@ from chathooks.adapters.postgres.failures import (
     reason,
     unavailable,
 )
-from chathooks.adapters.postgres.lease import (
-    Lease,
-    begin_epoch,
-    load_counters,
-    sign_batch,
-    take_back,
-    take_lock,
-)
 from chathooks.adapters.postgres.schema import refuse_newer, refuse_older, schema_version
 from chathooks.adapters.postgres.statements import statements
 from chathooks.adapters.postgres.tables import refuse_unfinished_copy
+from chathooks.adapters.postgres.tenure import SeatTenure, SoleTenure, Tenure
 from chathooks.adapters.postgres.transaction import PostgresTransaction
-from chathooks.kernel.errors import ChathooksError, StoreUnavailable
+from chathooks.kernel.errors import ChathooksError, SeatLost, StoreUnavailable
+from chathooks.kernel.news import News
 from chathooks.kernel.telemetry import STORE_BATCH_COMMANDS, STORE_COMMIT_SECONDS
 from chathooks.kernel.transactions import Topic
 
@@ -91,14 +88,17 @@ class _BatchLost(Exception):
 class PostgresStore:
     """A store in a PostgreSQL database. Open it with `await PostgresStore.open(database)`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, tenure: Tenure, news: News) -> None:
         self._database = database
+        self._tenure = tenure
+        self.news = news
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Job] = deque()
         self._closed = False
         self._away_since_s: float | None = None
         self._unknown: Batch | None = None
-        self._listeners: dict[Topic, list[Callable[[int], None]]] = {}
+        self._lost = False
+        """Whether the right to write is gone for good."""
         self._bell = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -106,28 +106,50 @@ class PostgresStore:
     _connection: AsyncConnection[Any]
     _control: AsyncCursor[Any]
     _tx: PostgresTransaction
-    _lease: Lease
     _allotments: Allotments
     _pool: AsyncConnectionPool[AsyncConnection[Any]]
     _writer: asyncio.Task[None]
 
     @classmethod
-    async def open(cls, database: Database) -> "PostgresStore":
-        """Connect, take the lease, look at the schema, begin to serve.
+    async def open(cls, database: Database, news: News | None = None) -> "PostgresStore":
+        """Have the store for this process alone. Raises StartRefused."""
+        return await cls._open(database, SoleTenure(), news)
+
+    @classmethod
+    async def join(cls, database: Database, *, name: str, news: News) -> "PostgresStore":
+        """Share the store with others, for all but the delivering. Raises StartRefused.
+
+        Args:
+            database: where it is.
+            name: of the node, for people.
+            news: told of commits.
+        """
+        return await cls._open(database, SeatTenure(name, works=False), news)
+
+    @classmethod
+    async def join_lanes(cls, database: Database, *, name: str, news: News) -> "PostgresStore":
+        """Share the store with others, to deliver for some shares of the lanes. Arguments as `join`. Raises StartRefused."""
+        return await cls._open(
+            replace(database, read_connections_max=1), SeatTenure(name, works=True), news
+        )
+
+    @classmethod
+    async def _open(cls, database: Database, tenure: Tenure, news: News | None) -> "PostgresStore":
+        """Connect, take the right to write, look at the schema, begin to serve.
 
         Raises:
             StartRefused: the database cannot be used, another process holds the store, or its schema is not the one
                 that this program knows.
         """
-        store = cls(database)
+        store = cls(database, tenure, news or News())
         connection = await database.connect_or_refuse()
         try:
-            await take_lock(connection, database.describe())
+            await tenure.take(connection, database.describe())
             version, compatible = await schema_version(connection)
             refuse_newer(version, compatible)
             refuse_older(version)
             await refuse_unfinished_copy(connection)
-            store._lease = await begin_epoch(connection)
+            await tenure.enter(connection)
             await store._use(connection)
             store._pool = AsyncConnectionPool(
                 kwargs=database.parameters() | {"autocommit": True},
@@ -146,18 +168,18 @@ class PostgresStore:
         return store
 
     async def _use(self, connection: AsyncConnection[Any]) -> None:
-        """Write on this connection from now on; it holds the lease."""
+        """Write on this connection from now on; it holds the right to."""
         self._connection = connection
         self._control = AsyncCursor(connection)
-        self._allotments = Allotments(await load_counters(connection))
+        self._allotments = Allotments(await self._tenure.counters(connection))
         self._tx = PostgresTransaction(connection, self._allotments)
+        self._tx.seat = self._tenure.seat
 
     # -- for callers -------------------------------------------------------------------------------------
 
     def subscribe(self, topic: Topic, listener: Callable[[int], None]) -> Callable[[], None]:
         """See `chathooks.kernel.transactions.Store.subscribe`."""
-        self._listeners.setdefault(topic, []).append(listener)
-        return lambda: self._listeners[topic].remove(listener)
+        return self.news.subscribe(topic, listener)
 
     async def read(self, query: Callable[[PostgresTransaction], Awaitable[T]]) -> T:
         """Run a query on a pooled connection, on one snapshot of what is committed.
@@ -196,6 +218,8 @@ class PostgresStore:
         self, command: Callable[[PostgresTransaction], Awaitable[T]], *, patient: bool = False
     ) -> T:
         """See `chathooks.kernel.transactions.Store.write`."""
+        if self._lost:
+            raise SeatLost
         if self._closed:
             raise StoreUnavailable("the server is stopping")
         if self._away_since_s is not None and self._loop.time() - self._away_since_s > LOST_WAIT_S:
@@ -217,19 +241,21 @@ class PostgresStore:
             await asyncio.wait_for(self._idle.wait(), OUTCOME_WAIT_S)
         self._writer.cancel()
         await asyncio.gather(self._writer, return_exceptions=True)
-        self._refuse_waiting("the server is stopping")
+        self._refuse_waiting(StoreUnavailable("the server is stopping"))
         await self._pool.close()
+        if not self._lost:
+            await self._tenure.leave(self._connection)
         await self._connection.close()
 
     # -- the writer --------------------------------------------------------------------------------------
 
     async def _write_forever(self) -> None:
-        while True:
+        while not self._lost:
             if not self._waiting:
                 self._idle.set()
             await self._bell.wait()
             self._bell.clear()
-            while self._waiting:
+            while self._waiting and not self._lost:
                 batch = Batch()
                 try:
                     await self._run_batch(batch)
@@ -242,7 +268,10 @@ class PostgresStore:
     async def _run_batch(self, batch: Batch) -> None:
         """Run what waits and commit it. Raises _BatchLost where nothing of it, or nothing certain, was kept."""
         self._allotments.undo()
-        await self._say("begin")
+        try:
+            await self._tenure.begin(self._control, self._allotments)
+        except psycopg.Error as error:
+            raise _BatchLost from error
         ends_at = self._loop.time() + BATCH_SECONDS_MAX
         while self._waiting and len(batch.jobs) < BATCH_COMMANDS_MAX:
             job = self._waiting.popleft()
@@ -293,34 +322,36 @@ class PostgresStore:
         batch.notified.update(self._tx.notified)
 
     async def _commit(self, batch: Batch) -> None:
-        number = self._lease.batch + 1
+        number = self._tenure.batch + 1
         try:
             async with AsyncRawCursor(self._connection) as cursor:
                 moved = self._allotments.changed()
-                if not await sign_batch(cursor, self._lease.epoch, number, moved):
+                if not await self._tenure.sign(cursor, number, moved):
                     self._taken_over()
+                    raise _BatchLost
         except psycopg.Error as error:
             raise _BatchLost from error
         batch.number = number
         with STORE_COMMIT_SECONDS.time():
             await self._say("commit")
-        self._lease = Lease(self._lease.epoch, number, self._lease.session)
+        self._tenure.batch = number
         self._allotments.settle()
 
     def _told(self, batch: Batch) -> None:
         for job in batch.jobs:
             job.tell()
         for topic, key in batch.notified:
-            for listener in self._listeners.get(topic, ()):
-                try:
-                    listener(key)
-                except Exception as error:  # a fault of one listener must not end all writing
-                    log.error("a listener failed", topic=topic, exc_info=error)
+            self.news.committed(topic, key)
 
     # -- when something is lost --------------------------------------------------------------------------
 
     async def _batch_lost(self, batch: Batch, error: BaseException) -> None:
         self._allotments.undo()
+        if self._lost:
+            await self._connection.close()
+            for job in batch.jobs:
+                job.refuse(SeatLost())
+            return
         if ends_session(error):
             await self._connection.close()
         if not self._connection.closed:
@@ -355,9 +386,9 @@ class PostgresStore:
                 await self._still_away(reason(error))
                 continue
             try:
-                lease = await take_back(connection, self._lease)
-                if lease is None:
-                    self._taken_over()
+                held = await self._tenure.take_back(connection)
+                if not held and not await self._begin_anew(connection):
+                    await connection.close()
                     return
                 await self._use(connection)
             except psycopg.Error as error:
@@ -367,15 +398,30 @@ class PostgresStore:
             break
         log.info("the database is back", away_s=round(self._loop.time() - self._away_since_s, 2))
         self._away_since_s = None
-        self._decide(lease)
-        self._lease = lease
+        if held:
+            self._decide()
+        else:
+            self.news.ring_everything()
 
-    def _decide(self, lease: Lease) -> None:
+    async def _begin_anew(self, connection: AsyncConnection[Any]) -> bool:
+        """Another seat for a session that lost its own; False where nothing that it knows is true any more."""
+        batch, self._unknown = self._unknown, None
+        anew = isinstance(self._tenure, SeatTenure) and not self._tenure.works
+        for job in batch.jobs if batch is not None else ():
+            job.refuse(OutcomeUnknown() if anew else SeatLost())
+        if not anew:
+            self._taken_over()
+            return False
+        log.warning("this node was taken for dead and lost its seat; it takes another")
+        await self._tenure.enter(connection)
+        return True
+
+    def _decide(self) -> None:
         """Tell the callers of a commit whose connection was lost what became of it."""
         batch, self._unknown = self._unknown, None
         if batch is None:
             return
-        if lease.batch == batch.number:
+        if self._tenure.batch == batch.number:
             log.info("the commit was made", commands=len(batch.jobs))
             self._told(batch)
             return
@@ -388,19 +434,23 @@ class PostgresStore:
         now = self._loop.time()
         away_s = now - cast("float", self._away_since_s)
         if away_s > LOST_WAIT_S:
-            self._refuse_waiting(why)
+            self._refuse_waiting(StoreUnavailable(why))
         if self._unknown is not None and away_s > OUTCOME_WAIT_S:
             for job in self._unknown.jobs:
                 if not job.patient and not job.answer.done():
                     job.answer.set_exception(OutcomeUnknown())
         await asyncio.sleep(RECONNECT_EVERY_S)
 
-    def _refuse_waiting(self, why: str) -> None:
+    def _refuse_waiting(self, why: Exception) -> None:
         while self._waiting:
-            self._waiting.popleft().refuse(StoreUnavailable(why))
+            self._waiting.popleft().refuse(why)
 
     def _taken_over(self) -> None:
-        log.critical(
-            "another process has taken the store over; ending, as nothing here is true now"
-        )
-        os._exit(EXIT_STORE_LOST)
+        """What this process has is another's now, so nothing that it knows of it is true."""
+        if isinstance(self._tenure, SoleTenure):
+            log.critical("another process has taken the store over; ending")
+            os._exit(EXIT_STORE_LOST)
+        log.warning("the seat was taken away")
+        self._lost = True
+        self._refuse_waiting(SeatLost())
+        self._idle.set()

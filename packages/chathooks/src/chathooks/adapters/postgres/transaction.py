@@ -14,6 +14,7 @@ from chathooks.adapters.postgres.chat_users import ChatUsersPart
 from chathooks.adapters.postgres.deliveries import DeliveryPart
 from chathooks.adapters.postgres.feed import FeedPart
 from chathooks.adapters.postgres.log import LogPart
+from chathooks.adapters.postgres.membership import MembershipPart
 from chathooks.adapters.postgres.meta import MetaPart
 from chathooks.adapters.postgres.replays import ReplaysPart
 from chathooks.adapters.postgres.webhooks import WebhooksPart
@@ -34,6 +35,7 @@ class PostgresTransaction(
     DeliveryPart,
     FeedPart,
     LogPart,
+    MembershipPart,
     MetaPart,
     ReplaysPart,
     WebhooksPart,

@@ -34,6 +34,7 @@ import structlog
 from chathooks.adapters.sqlite.statements import compatible_from, migrations, statements
 from chathooks.adapters.sqlite.transaction import SqliteTransaction
 from chathooks.kernel.errors import ChathooksError, StartRefused, StoreUnavailable
+from chathooks.kernel.news import News
 from chathooks.kernel.telemetry import STORE_BATCH_COMMANDS, STORE_COMMIT_SECONDS
 from chathooks.kernel.transactions import Topic
 
@@ -130,26 +131,26 @@ class _Batch:
 class SqliteStore:
     """A store in one SQLite file. Open it with `await SqliteStore.open(path)`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, news: News | None = None) -> None:
         self._path = path
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[Command, asyncio.Future[Any]]] = deque()
         self._busy = False
         self._closed = False
         self._locked_since: float | None = None
-        self._listeners: dict[Topic, list[Callable[[int], None]]] = {}
+        self.news = news or News()
         self._commits: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._idle = asyncio.Event()
         self._idle.set()
 
     @classmethod
-    async def open(cls, path: Path) -> "SqliteStore":
+    async def open(cls, path: Path, news: News | None = None) -> "SqliteStore":
         """Open or make the database at `path`, apply migrations, start the commit thread.
 
         Raises:
             StartRefused: another process holds the store, or its schema is newer than this program.
         """
-        store = cls(path)
+        store = cls(path, news)
         store._lock_file = take_lock(path)
         try:
             store._writer = store._connect()
@@ -234,8 +235,7 @@ class SqliteStore:
 
     def subscribe(self, topic: Topic, listener: Callable[[int], None]) -> Callable[[], None]:
         """See `chathooks.kernel.transactions.Store.subscribe`."""
-        self._listeners.setdefault(topic, []).append(listener)
-        return lambda: self._listeners[topic].remove(listener)
+        return self.news.subscribe(topic, listener)
 
     async def read(self, query: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
         """Run a query at once on the reading connection; it sees what was committed when it began."""
@@ -379,8 +379,7 @@ class SqliteStore:
                 answer.set_exception(error)
         try:
             for topic, key in batch.notified:
-                for listener in self._listeners.get(topic, ()):
-                    listener(key)
+                self.news.committed(topic, key)
         finally:
             self._next_batch()
 
