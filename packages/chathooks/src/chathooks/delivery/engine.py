@@ -166,7 +166,7 @@ class Engine:
         self._let_go()
 
     async def abandon(self) -> None:
-        """Forget everything at once: the lanes are another's now, who makes what was in flight again."""
+        """Forget everything: the lanes are another's now, who makes what was in flight again."""
         self.hold()
         if self._task is not None:
             self._task.cancel()

@@ -367,6 +367,8 @@ class PostgresStore:
             return
         again = self._connection.closed or asks_again(error)
         log.warning("batch lost", reason=reason(error), commands=len(batch.jobs), run_again=again)
+        if not batch.jobs and not again:
+            self._refuse_waiting(unavailable(error))  # it could not even begin
         for job in reversed(batch.jobs):
             if again and job.runs < RUNS_MAX:
                 self._waiting.appendleft(job)
