@@ -14,8 +14,7 @@ What a crash does at each step:
 While the store cannot record, ended attempts stay in memory and keep their lanes' slots, so nothing piles up.
 
 Who goes next: lanes with work stand in line and take turns; a turn claims at most what the lane's own
-concurrency and its fair share of the process allow (`lanes`). Due times sit in an index, and one timer waits for
-the earliest.
+concurrency and its fair share of the process allow (`lanes`). One timer waits for the earliest due time.
 """
 
 import asyncio
@@ -120,13 +119,12 @@ class Engine:
     async def start(self) -> None:
         """Recover what a crash left in flight, take up the backlog, begin to deliver."""
         now, wall = self._clock.steady_ms(), self._clock.wall_ms()
-        self._subscriptions = [
-            self._store.subscribe(
-                Topic.FEED if self._shares is None else Topic.LANES, self._on_feed
-            ),
-            self._store.subscribe(Topic.WEBHOOK, self._on_webhook),
-            self._store.subscribe(Topic.REPLAY, self._on_replay),
-        ]
+        heard = {
+            Topic.FEED if self._shares is None else Topic.LANES: self._on_feed,
+            Topic.WEBHOOK: self._on_webhook,
+            Topic.REPLAY: self._on_replay,
+        }
+        self._subscriptions = [self._store.subscribe(*one) for one in heard.items()]
         recovered = await self._store.write(lambda tx: recover(tx, now, wall, self._shares))
         if recovered:
             log.info("interrupted attempts are made again", count=recovered)
