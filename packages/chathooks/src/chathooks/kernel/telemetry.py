@@ -135,3 +135,24 @@ NODE_LEADS = Gauge(
 NODE_SHARES = Gauge(
     "chathooks_node_shares", "Shares of the lanes that this node delivers for", registry=REGISTRY
 )
+BELL_PUBLISHED = Counter(
+    "chathooks_bell_published_total",
+    "Messages with news that this node sent to the others",
+    registry=REGISTRY,
+)
+BELL_RECEIVED = Counter(
+    "chathooks_bell_received_total",
+    "Messages with news from other nodes",
+    registry=REGISTRY,
+)
+BELL_RECONNECTS = Counter(
+    "chathooks_bell_reconnects_total",
+    "Times the bell was taken up again after it was lost",
+    registry=REGISTRY,
+)
+BELL_SWEPT = Counter(
+    "chathooks_bell_swept_total",
+    "Looks at everything anew: timer, reconnected, gap, unreadable",
+    ["why"],
+    registry=REGISTRY,
+)

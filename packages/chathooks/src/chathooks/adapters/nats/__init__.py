@@ -1,0 +1,1 @@
+"""The bell of a cluster: news of commits between its nodes, on NATS JetStream."""
