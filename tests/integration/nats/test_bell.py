@@ -14,12 +14,14 @@ import pytest
 from nats.aio.client import Client
 
 from chathooks.adapters.nats import bell as bell_module
+from chathooks.adapters.nats import line as line_module
 from chathooks.adapters.nats.bell import SWEEP_EVERY_S, NatsBell
 from chathooks.adapters.nats.messages import KEYS_MAX
 from chathooks.adapters.nats.stream import stream_name, subject
 from chathooks.kernel.clock import ManualClock
 from chathooks.kernel.errors import StartRefused
 from chathooks.kernel.news import EVERYTHING, News
+from chathooks.kernel.telemetry import BELL_RECONNECTS
 from chathooks.kernel.transactions import Topic
 from support.certificates import Authority
 from support.nats import nats_server, nats_url, url
@@ -125,6 +127,7 @@ async def test_a_commit_of_one_node_reaches_the_listeners_of_another(address: st
 async def test_news_of_one_turn_go_as_one_message_and_a_flood_as_everything(address: str) -> None:
     async with client(address) as other, nodes(address, "a", "b") as (a, b):
         sent = await other.subscribe(subject(stream_name(STORE)))
+        await other.flush()
         for _ in range(3):
             a.bell.publish(Topic.WEBHOOK, 1)
             a.bell.publish(Topic.WEBHOOK, 2)
@@ -185,13 +188,28 @@ async def test_a_connection_that_is_cut_misses_nothing(address: str) -> None:
         assert b.bell._line is not None
         socket = b.bell._line._client._transport
         assert socket is not None
-        socket.close()
+        socket.close()  # type: ignore[no-untyped-call]
         for key in range(1, 50):
             a.bell.publish(Topic.WEBHOOK, key)
             await other.flush()
 
         for key in range(1, 50):
             await b.hears(Topic.WEBHOOK, key)
+
+
+async def test_messages_that_were_dropped_on_the_way_show_as_a_gap(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_module, "ARRIVED_MAX", 1)
+    async with client(address) as other, nodes(address, "a") as (a,):
+        before = BELL_RECONNECTS._value.get()
+        for key in range(200):
+            await other.publish(subject(stream_name(STORE)), b'{"webhook":[%d]}' % key)
+        await other.flush()
+
+        await eventually(lambda: a.rung_everything > 0)
+        assert len(a.heard) < 200 + len(Topic) * a.rung_everything
+        assert BELL_RECONNECTS._value.get() == before
 
 
 @pytest.mark.parametrize(
@@ -294,6 +312,14 @@ async def test_a_wrong_password_is_refused_and_not_told(tmp_path: Path) -> None:
         with pytest.raises(StartRefused, match="does not accept the user") as refused:
             await Node("a").open(f"nats://node:wr0ng@127.0.0.1:{service.port}")
     assert "wr0ng" not in str(refused.value) + refused.value.message
+
+
+async def test_a_token_in_the_address_is_used(tmp_path: Path) -> None:
+    config = 'authorization { token: "s3cret" }\n'
+    with running(nats_server(tmp_path, config=config)) as service:
+        async with nodes(f"nats://s3cret@127.0.0.1:{service.port}", "a", "b") as (a, b):
+            a.bell.publish(Topic.WEBHOOK, 1)
+            await b.hears(Topic.WEBHOOK, 1)
 
 
 @pytest.mark.parametrize("given", ["http://host", "nats://", "nats://h:port", "", "nats://h/db"])

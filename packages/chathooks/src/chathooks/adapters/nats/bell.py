@@ -14,7 +14,7 @@ import structlog
 from nats.aio.msg import Msg
 
 from chathooks.adapters.nats import addresses, stream
-from chathooks.adapters.nats.line import FAULTS, Line
+from chathooks.adapters.nats.line import CLOSE_S_MAX, FAULTS, Line
 from chathooks.adapters.nats.messages import Gathered, UnreadableNews, decode
 from chathooks.kernel.clock import Clock, Timer
 from chathooks.kernel.news import News
@@ -157,7 +157,8 @@ class NatsBell:
     async def _leave(self, line: Line) -> None:
         try:
             if self._gathered and not line.lost.is_set():
-                await self._send_gathered(line)
+                async with asyncio.timeout(CLOSE_S_MAX):
+                    await self._send_gathered(line)
         except FAULTS as error:
             log.debug("the last news were not sent", error=type(error).__name__)
         await line.close()
