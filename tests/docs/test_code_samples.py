@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from chathooks.api.server import SHUTDOWN_S
-from chathooks.app.build import DRAIN_S, FILES_SPARE
+from chathooks.app.build import FILES_SPARE
+from chathooks.app.runtime import DRAIN_S
 from chathooks.app.settings import Settings, load_settings
 from chathooks.delivery.cycle import EngineLimits
 from chathooks.delivery.engine import STOP_SPARE_S

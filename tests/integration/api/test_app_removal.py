@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from chathooks.adapters.sqlite.transaction import SqliteTransaction
-from chathooks.app.build import STORE_FILE, Runtime, build
+from chathooks.app.build import STORE_FILE, build
+from chathooks.app.runtime import Runtime
 from chathooks.app.settings import Settings
 from chathooks.apps.records import Credentials
 from chathooks.delivery import app_deletion, replay
@@ -201,8 +202,7 @@ async def test_each_step_removes_a_bounded_number_of_rows_and_a_restart_goes_on(
 ) -> None:
     monkeypatch.setattr(app_deletion, "ROWS_PER_STEP", 2)
     async with world(tmp_path) as server, ScriptedEndpoint(answer=by_path) as endpoint:
-        for task in server.runtime._periodic:
-            task.cancel()  # what else removes rows would be counted too
+        await server.runtime.shared_schedules.stop()  # what else removes rows would be counted too
         before = tables(server.path)
         await fill(await server.make_app("leaving"), endpoint)
         await server.manage("DELETE", "/apps/leaving")

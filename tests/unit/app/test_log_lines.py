@@ -4,8 +4,9 @@ import datetime
 import json
 
 import pytest
+import structlog
 
-from chathooks.app.logs import json_line
+from chathooks.app.logs import configure_logs, json_line
 
 
 def test_a_line_has_its_fields_the_level_and_the_time_in_utc() -> None:
@@ -31,3 +32,13 @@ def test_a_line_of_a_failure_holds_the_traceback_and_not_the_object(method: str)
 def test_what_json_does_not_know_is_shown_as_python_shows_it() -> None:
     line = json.loads(json_line(None, "info", {"event": "looked", "at": object}))
     assert line["at"] == repr(object)
+
+
+def test_in_a_cluster_every_line_names_its_node(capfd: pytest.CaptureFixture[str]) -> None:
+    try:
+        configure_logs("info", node="web-1")
+        structlog.get_logger("test").info("looked")
+    finally:
+        structlog.reset_defaults()
+    line = json.loads(capfd.readouterr().err)
+    assert (line["node"], line["event"], line["level"]) == ("web-1", "looked", "info")

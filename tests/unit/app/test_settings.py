@@ -1,10 +1,13 @@
 """Settings come from flags, variables and the file, in that order; what is wrong is named (contract §6)."""
 
 import ipaddress
+import os
+import socket
 from pathlib import Path
 
 import pytest
 
+from chathooks.app.cluster import node_name_of
 from chathooks.app.settings import SETTINGS, Settings, load_settings
 from chathooks.kernel.errors import StartRefused
 
@@ -54,6 +57,12 @@ def test_a_flag_beats_a_variable_and_a_variable_beats_the_file(tmp_path: Path) -
         ("RETRY_SCHEDULE", "10,soon"),
         ("LOG_LEVEL", "loud"),
         ("ROLE", "king"),
+        ("NODE_NAME", "a b"),
+        ("NODE_NAME", "n" * 65),
+        ("NATS_URL", "localhost:4222"),
+        ("NATS_URL", "nats://"),
+        ("NATS_URL", "nats://a:4222,http://b"),
+        ("NATS_URL", " , "),
         ("APP_ID", "metrics"),
         ("APP_ID", "a/b"),
         ("REGION", 'us"x'),
@@ -73,6 +82,56 @@ def test_all_wrong_values_are_named_at_once() -> None:
     with pytest.raises(StartRefused) as refused:
         load_settings({}, {"CHATHOOKS_PORT": "x", "CHATHOOKS_ROLE": "y"})
     assert set(refused.value.details) == {"CHATHOOKS_PORT", "CHATHOOKS_ROLE"}
+
+
+NATS = {"CHATHOOKS_NATS_URL": "nats://127.0.0.1:4222"}
+POSTGRES = {"CHATHOOKS_DATABASE_URL": "postgresql://127.0.0.1/chathooks"}
+
+
+@pytest.mark.parametrize("role", ["all", "api", "delivery"])
+def test_with_postgresql_and_nats_every_role_can_be_had(role: str) -> None:
+    settings = load_settings({"role": role}, {**NATS, **POSTGRES})
+    assert settings.in_cluster
+    assert settings.contradictions() == {}
+
+
+def test_nats_without_postgresql_is_refused_and_told_what_lacks() -> None:
+    with pytest.raises(StartRefused, match="give CHATHOOKS_DATABASE_URL too") as refused:
+        load_settings({}, NATS)
+    assert list(refused.value.details) == ["CHATHOOKS_NATS_URL"]
+
+
+@pytest.mark.parametrize("role", ["api", "delivery"])
+@pytest.mark.parametrize("store", [{}, POSTGRES])
+def test_a_part_of_a_server_without_nats_is_refused_and_told_what_lacks(
+    role: str, store: dict[str, str]
+) -> None:
+    with pytest.raises(StartRefused, match="give CHATHOOKS_NATS_URL") as refused:
+        load_settings({"role": role}, store)
+    assert list(refused.value.details) == ["CHATHOOKS_ROLE"]
+
+
+@pytest.mark.parametrize("name", ["NATS_CA_FILE", "NATS_CREDENTIALS_FILE"])
+def test_how_to_reach_nats_without_nats_is_refused(name: str) -> None:
+    with pytest.raises(StartRefused) as refused:
+        load_settings({}, {f"CHATHOOKS_{name}": "file", **POSTGRES})
+    assert list(refused.value.details) == [f"CHATHOOKS_{name}"]
+
+
+def test_several_nats_servers_are_separated_by_commas() -> None:
+    urls = {"CHATHOOKS_NATS_URL": " nats://a:4222, tls://user:word@b:4223 ,"}
+    assert (
+        load_settings({}, {**urls, **POSTGRES}).nats_url == "nats://a:4222,tls://user:word@b:4223"
+    )
+
+
+def test_a_node_is_called_as_told_or_by_host_and_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert node_name_of(Settings(node_name="web-1")) == "web-1"
+    monkeypatch.setattr(socket, "gethostname", lambda: "a host.of " + "long" * 20)
+    name = node_name_of(Settings())
+    assert name.startswith("a-host.of-long")
+    assert name.endswith(f"-{os.getpid()}")
+    assert load_settings({"node_name": name}, {}).node_name == name
 
 
 @pytest.mark.parametrize("text", ["nonsense = 1", "port = ", '"'])

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute
 
 from chathooks.api.docs_page import docs_page
-from chathooks.api.edge import Edge
+from chathooks.api.edge import Asgi, Edge
 from chathooks.api.openapi import openapi_document
-from chathooks.api.pages import Pages, Ready, build_pages
+from chathooks.api.pages import Pages, Probes, Ready, build_pages, build_probe_pages
 from chathooks.api.rate_limits import RateLimits
 from chathooks.api.routing import Route
 from chathooks.apps.access import Access
@@ -35,3 +35,14 @@ def build_api(
     docs = docs_page(openapi_document(routes))
     pages = build_pages(Pages(access, ready, docs, local_metrics=local_metrics), more)
     return Edge(access, routes, pages, rate_limits)
+
+
+def build_probes(*, access: Access, ready: Ready, local_metrics: bool = True) -> Asgi:
+    """The ASGI application of a process that serves no API: health and metrics alone.
+
+    Args:
+        access: knows the management secret.
+        ready: what `/readyz` asks; raises ChathooksError while the process cannot do its work.
+        local_metrics: whether callers on loopback see `/metrics` without the management secret.
+    """
+    return build_probe_pages(Probes(access, ready, local_metrics=local_metrics))

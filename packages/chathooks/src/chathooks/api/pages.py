@@ -5,6 +5,7 @@ Starlette routes these; other parts of the server (console, media, client connec
 
 import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -56,24 +57,20 @@ def _names_loopback(host: str) -> bool:
         return False
 
 
-class Pages:
-    """Handlers of the pages."""
+class Probes:
+    """Handlers of the pages for whoever runs the server: every process has them, whatever its role."""
 
-    def __init__(
-        self, access: Access, ready: Ready, docs: DocsPage, *, local_metrics: bool = True
-    ) -> None:
+    def __init__(self, access: Access, ready: Ready, *, local_metrics: bool = True) -> None:
         """
         Args:
             access: knows the management secret.
             ready: raises ChathooksError while the server cannot do its work.
-            docs: the documentation.
             local_metrics: whether callers on loopback see metrics without the secret; not where a proxy on
                 this machine makes everybody look local.
         """
         self._local_metrics = local_metrics
         self._access = access
         self._ready = ready
-        self._docs = docs
 
     async def healthz(self, _request: Request) -> Response:
         """The process lives."""
@@ -108,6 +105,39 @@ class Pages:
                 )
         return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
+    def routes(self) -> list[BaseRoute]:
+        """Their addresses."""
+        return [
+            Route("/healthz", self.healthz),
+            Route("/readyz", self.readyz),
+            Route("/metrics", self.metrics),
+        ]
+
+
+class Pages(Probes):
+    """Handlers of all pages."""
+
+    def __init__(
+        self, access: Access, ready: Ready, docs: DocsPage, *, local_metrics: bool = True
+    ) -> None:
+        """
+        Args:
+            access: see Probes.
+            ready: see Probes.
+            docs: the documentation.
+            local_metrics: see Probes.
+        """
+        super().__init__(access, ready, local_metrics=local_metrics)
+        self._docs = docs
+
+    def routes(self) -> list[BaseRoute]:
+        """Their addresses."""
+        return [
+            *super().routes(),
+            Route("/docs", self.docs),
+            Route("/docs/openapi.json", self.openapi),
+        ]
+
     async def docs(self, _request: Request) -> Response:
         """The documentation of the API as a page."""
         return Response(
@@ -121,29 +151,40 @@ class Pages:
         return Response(self._docs.openapi, media_type=_JSON)
 
 
-async def _not_found(_request: Request, error: Exception) -> Response:
-    if isinstance(error, HTTPException) and error.status_code not in (404, 405):
-        return problem(problems.bad_request("The request cannot be served."))
-    return problem(not_found())
+def serves_no_api() -> ChathooksError:
+    """ERR_API_NOT_FOUND: this process has another role."""
+    return ChathooksError(
+        "ERR_API_NOT_FOUND",
+        "This node serves no API, as its CHATHOOKS_ROLE is delivery: call a node whose role is api or all.",
+    )
 
 
-async def _failed(_request: Request, error: Exception) -> Response:
-    return problem(error)
+def _handlers(unknown: Callable[[], ChathooksError]) -> dict[Any, Any]:
+    """What answers exceptions; `unknown` makes the one for an address that there is not."""
+
+    async def not_served(_request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException) and error.status_code not in (404, 405):
+            return problem(problems.bad_request("The request cannot be served."))
+        return problem(unknown())
+
+    async def failed(_request: Request, error: Exception) -> Response:
+        return problem(error)
+
+    return {HTTPException: not_served, ChathooksError: failed, Exception: failed}
+
+
+def _application(routes: Sequence[BaseRoute], unknown: Callable[[], ChathooksError]) -> Asgi:
+    app = Starlette(routes=routes, exception_handlers=_handlers(unknown))
+    # A redirect would repeat the client's Host header; there is one address per page.
+    app.router.redirect_slashes = False
+    return app
 
 
 def build_pages(pages: Pages, more: Sequence[BaseRoute] = ()) -> Asgi:
     """The ASGI application of all pages; `more` are routes of other parts of the server."""
-    app = Starlette(
-        routes=[
-            Route("/healthz", pages.healthz),
-            Route("/readyz", pages.readyz),
-            Route("/metrics", pages.metrics),
-            Route("/docs", pages.docs),
-            Route("/docs/openapi.json", pages.openapi),
-            *more,
-        ],
-        exception_handlers={HTTPException: _not_found, ChathooksError: _failed, Exception: _failed},
-    )
-    # A redirect would repeat the client's Host header; there is one address per page.
-    app.router.redirect_slashes = False
-    return app
+    return _application([*pages.routes(), *more], not_found)
+
+
+def build_probe_pages(probes: Probes) -> Asgi:
+    """The ASGI application of a process that serves no API."""
+    return _application(probes.routes(), serves_no_api)

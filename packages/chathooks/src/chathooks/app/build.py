@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import resource
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -20,159 +19,51 @@ from chathooks.adapters.sqlite.migrating import SqliteSchema
 from chathooks.adapters.sqlite.statements import migrations
 from chathooks.adapters.sqlite.store import COMPATIBLE_FROM, SqliteStore
 from chathooks.adapters.sqlite.tables import SqliteTables
-from chathooks.api.build import build_api
-from chathooks.api.deliveries_routes import DeliveryRoutes
-from chathooks.api.events_routes import EventRoutes
+from chathooks.api.build import build_api, build_probes
 from chathooks.api.rate_limits import RateLimits
-from chathooks.api.replay_routes import ReplayRoutes
-from chathooks.api.server import ApiServer, Listen
-from chathooks.api.testfire_routes import FireTestRoutes
-from chathooks.api.triggers_routes import TriggerRoutes
-from chathooks.api.webhooks_routes import WebhookRoutes
-from chathooks.app.anchor import KEEP_EVERY_S, AnchorKeeper, anchored_clock
-from chathooks.app.chat import ChatCore
+from chathooks.api.server import Listen
+from chathooks.app.anchor import AnchorKeeper, anchored_clock
 from chathooks.app.copying import Step, copy_store
+from chathooks.app.runtime import AnyStore, Runtime
 from chathooks.app.secrets import given_credentials, prove_key, secret_box
-from chathooks.app.settings import Settings
-from chathooks.app.tenancy import Tenancy
+from chathooks.app.services import Services, own_schedules, shared_schedules
+from chathooks.app.settings import Settings, refuse
 from chathooks.apps.access import Access
 from chathooks.apps.bootstrap import bootstrap
 from chathooks.apps.records import Credentials
-from chathooks.chat.upkeep import UPKEEP_EVERY_S, Upkeep
 from chathooks.delivery.alerting import Alerting
 from chathooks.delivery.alerts import Thresholds
-from chathooks.delivery.app_deletion import REMOVE_EVERY_S, AppDeletion
 from chathooks.delivery.cycle import EngineLimits
 from chathooks.delivery.engine import Engine
 from chathooks.delivery.lanes import ATTEMPTS_IN_FLIGHT_HARD_MAX
-from chathooks.delivery.log import DeliveryLog
-from chathooks.delivery.replay import WORK_EVERY_S, Replay, ReplayWork
-from chathooks.delivery.retention import PRUNE_EVERY_S, Retention
-from chathooks.delivery.supervision import OBSERVE_EVERY_S, Supervision
-from chathooks.delivery.testfire import FireTest
-from chathooks.delivery.webhooks import Webhooks
+from chathooks.delivery.supervision import Supervision
 from chathooks.egress.client import EgressClient
 from chathooks.egress.guard import TargetPolicy
 from chathooks.egress.resolver import Resolver
-from chathooks.events.feed import Feed
-from chathooks.events.outbox import Outbox
 from chathooks.kernel.clock import Clock
-from chathooks.kernel.errors import StartRefused, StoreUnavailable
-from chathooks.kernel.ids import EventIds, RandomBytes, system_random
+from chathooks.kernel.errors import StartRefused
+from chathooks.kernel.ids import RandomBytes, system_random
 
 STORE_FILE = "chathooks.sqlite3"
 SCHEMA_COMPATIBLE_FROM = COMPATIBLE_FROM
 """Name of the store's fact that says which programs can work on it."""
-AnyStore = SqliteStore | PostgresStore
 FILES_SPARE = 1_000
 """File descriptors left for the API, the store and logs beside the attempts in flight."""
-DRAIN_S = 2.0
-"""What running attempts get on a graceful stop (delivery contract §2: an attempt lasts 2 s)."""
 _MS_PER_S = 1000
 _MS_PER_HOUR = 3_600_000
 
 log = structlog.get_logger("server")
 
 
-@dataclass
-class Runtime:
-    """A server put together; `start` it, later `stop` it."""
-
-    settings: Settings
-    store: AnyStore
-    clock: Clock
-    resolver: Resolver
-    client: EgressClient
-    engine: Engine
-    api: object
-    listen: Listen
-    retention: Retention
-    supervision: Supervision
-    upkeep: Upkeep
-    app_deletion: AppDeletion
-    anchor: AnchorKeeper
-    replays: ReplayWork
-    credentials: Credentials | None
-    """The keys of the app that this start made; None where the store had one."""
-    notifier: AppriseNotifier | None = None
-    server: ApiServer | None = None
-    _periodic: list[asyncio.Task[None]] = field(default_factory=list)
-
-    @property
-    def port(self) -> int:
-        """Port the API listens on, once started."""
-        return self.listen.port if self.server is None else self.server.port
-
-    async def start(self) -> None:
-        """Deliver, then listen. Raises StartRefused."""
-        await self.client.start()
-        await self.engine.start()
-        self.server = await ApiServer.start(self.api, self.listen)
-        self._periodic = [
-            asyncio.create_task(_every(self.clock, OBSERVE_EVERY_S, self.supervision.observe)),
-            asyncio.create_task(_every(self.clock, PRUNE_EVERY_S, self.retention.prune)),
-            asyncio.create_task(_every(self.clock, UPKEEP_EVERY_S, self.upkeep.round)),
-            asyncio.create_task(_every(self.clock, WORK_EVERY_S, self.replays.round)),
-            asyncio.create_task(_every(self.clock, KEEP_EVERY_S, self.anchor.keep)),
-            asyncio.create_task(_every(self.clock, REMOVE_EVERY_S, self.app_deletion.round)),
-        ]
-
-    async def failed(self) -> None:
-        """Wait until the delivery engine has ended by itself; raises why."""
-        await self.engine.ended()
-
-    async def stop(self) -> None:
-        """Graceful: no new requests and attempts, running ones end, everything else stays stored."""
-        self.engine.hold()
-        for task in self._periodic:
-            task.cancel()
-        await asyncio.gather(*self._periodic, return_exceptions=True)
-        if self.server is not None:
-            await self.server.stop()
-        await self.engine.stop()
-        await self.client.close(DRAIN_S)
-        self.resolver.close()
-        try:
-            await self.anchor.keep()
-        except StoreUnavailable as error:
-            log.warning("the clocks are not noted", reason=error.message)
-        await self.store.close()
-        if self.notifier is not None:
-            await asyncio.to_thread(self.notifier.close)
-
-
-async def _every(clock: Clock, seconds: int, work: Callable[[], Awaitable[object]]) -> None:
-    while True:
-        bell = asyncio.Event()
-        timer = clock.call_at(clock.steady_ms() + seconds * _MS_PER_S, bell.set)
-        try:
-            await bell.wait()
-        finally:
-            timer.cancel()
-        try:
-            await work()
-        except StoreUnavailable as error:
-            log.warning("periodic work is put off", reason=error.message)
-        except Exception as error:  # a fault in one look must not end all later ones
-            log.error("periodic work failed", exc_info=error)
-
-
 def _refuse_what_is_not_served(settings: Settings) -> None:
-    wrong = {}
-    if settings.nats_url is not None:
-        wrong["CHATHOOKS_NATS_URL"] = "this version queues deliveries in its database only"
+    wrong = settings.contradictions()
+    if settings.in_cluster:
+        wrong.setdefault(
+            "CHATHOOKS_NATS_URL", "this version queues deliveries in its database only"
+        )
     if settings.media_url is not None:
         wrong["CHATHOOKS_MEDIA_URL"] = "this version serves no media"
-    if settings.role != "all":
-        wrong["CHATHOOKS_ROLE"] = "in this version one process does everything: use all"
-    if wrong:
-        raise StartRefused(
-            "ERR_SETTINGS",
-            "These settings cannot be used: "
-            + "; ".join(f"{name}: {why}" for name, why in wrong.items())
-            + ".",
-            wrong,
-        )
+    refuse(wrong)
 
 
 def _allow_files() -> int:
@@ -288,53 +179,47 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
     policy = target_policy(settings)
     resolver = Resolver()
     client = _egress(settings, policy, resolver, connections_max)
-    ids = EventIds(clock.wall_ms, random)
-    outbox = Outbox(clock, ids)
     limits = _engine_limits(settings)
     engine = Engine(store=store, clock=clock, client=client, box=box, targets=policy, limits=limits)
-    webhooks = Webhooks(
-        store, outbox, clock, random, box, policy, webhooks_per_app=settings.webhooks_per_app
-    )
-    tenancy = Tenancy.on(store, webhooks, clock, random)
-    test_fire = FireTest(
-        store, clock, ids, client, box, policy, request_timeout_s=settings.request_timeout
-    )
-    deliveries = DeliveryLog(store, clock, request_timeout_s=settings.request_timeout)
-    replay = Replay(store, clock, retries=len(limits.retry_schedule_ms))
-    chat = ChatCore.on(store, outbox, clock, random)
-    api = build_api(
-        [
-            *chat.routes(),
-            *tenancy.routes(),
-            *WebhookRoutes(webhooks).routes(),
-            *TriggerRoutes().routes(),
-            *EventRoutes(Feed(store)).routes(),
-            *DeliveryRoutes(deliveries).routes(),
-            *FireTestRoutes(test_fire).routes(),
-            *ReplayRoutes(replay, deliveries, webhooks, clock).routes(),
-        ],
-        access=Access(store),
-        ready=lambda: store.read(lambda tx: tx.ping()),
-        local_metrics=settings.public_url is None and not settings.trusted_proxies,
-        rate_limits=_rate_limits(settings, clock),
-    )
+    services = Services.on(settings, store, clock, random, box, policy, client)
+    anchor = AnchorKeeper(store, clock)
+    supervision = _supervision(settings, store, clock, engine, notifier)
     return Runtime(
         settings=settings,
         store=store,
         clock=clock,
         resolver=resolver,
         client=client,
-        engine=engine,
-        api=api,
+        api=_api(settings, store, clock, services),
         listen=_listen(settings),
-        retention=Retention(store, clock, settings.retention_days),
-        supervision=_supervision(settings, store, clock, engine, notifier),
-        upkeep=chat.upkeep,
-        app_deletion=tenancy.deletion,
-        anchor=AnchorKeeper(store, clock),
-        replays=ReplayWork(store, clock),
+        own_schedules=own_schedules(clock, anchor, supervision),
+        shared_schedules=shared_schedules(settings, store, clock, services),
+        supervision=supervision,
+        upkeep=services.chat.upkeep,
+        app_deletion=services.tenancy.deletion,
+        anchor=anchor,
         credentials=credentials,
+        delivering=engine,
         notifier=notifier,
+    )
+
+
+def _api(settings: Settings, store: AnyStore, clock: Clock, services: Services) -> object:
+    """What is served over HTTP: the API, or a few pages for the operator."""
+    access = Access(store)
+    local_metrics = settings.public_url is None and not settings.trusted_proxies
+
+    async def ready() -> None:
+        await store.read(lambda tx: tx.ping())
+
+    if settings.role == "delivery":
+        return build_probes(access=access, ready=ready, local_metrics=local_metrics)
+    return build_api(
+        services.routes(store, clock),
+        access=access,
+        ready=ready,
+        local_metrics=local_metrics,
+        rate_limits=_rate_limits(settings, clock),
     )
 
 

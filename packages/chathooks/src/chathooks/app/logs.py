@@ -30,16 +30,32 @@ def json_line(logger: Any, method: str, event: structlog.types.EventDict) -> str
     return _encode(event).decode()
 
 
-def configure_logs(level: str) -> None:
-    """Log to stderr from `level` (debug, info, warning or error) on."""
+def _naming(node: str) -> structlog.types.Processor:
+    def name(
+        _logger: Any, _method: str, event: structlog.types.EventDict
+    ) -> structlog.types.EventDict:
+        event["node"] = node
+        return event
+
+    return name
+
+
+def configure_logs(level: str, node: str | None = None) -> None:
+    """Log to stderr.
+
+    Args:
+        level: debug, info, warning or error; what is less is left out.
+        node: name of this process in a cluster, which every line then has.
+    """
     terminal = sys.stderr.isatty()
+    named = [] if node is None else [_naming(node)]
     for_people: list[structlog.types.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.dev.ConsoleRenderer(),
     ]
     structlog.configure(
-        processors=for_people if terminal else [json_line],
+        processors=[*named, *(for_people if terminal else [json_line])],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

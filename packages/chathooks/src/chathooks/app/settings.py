@@ -19,12 +19,15 @@ SETTINGS_FILE = "chathooks.toml"
 PORT_MAX = 65_535
 LOG_LEVELS = ("debug", "info", "warning", "error")
 ROLES = ("all", "api", "delivery")
+NODE_NAME_CHARS_MAX = 64
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 _REGION = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)
+_NODE_NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{NODE_NAME_CHARS_MAX}}}", re.ASCII)
+_NATS_SERVER = re.compile(r"(nats|tls)://[^\s,/]+/?", re.ASCII)
 _URL_COMMA = re.compile(r",(?=\s*[A-Za-z][A-Za-z0-9+.-]*://)")
 
 
@@ -129,6 +132,22 @@ def _database_url(value: str) -> str:
     return text
 
 
+def _nats_url(value: str) -> str:
+    servers = [part.strip() for part in _text(value).split(",") if part.strip()]
+    if not servers or not all(_NATS_SERVER.fullmatch(server) for server in servers):
+        raise _Invalid("is not an address such as nats://user:password@host:4222")
+    return ",".join(servers)
+
+
+def _node_name(value: str) -> str:
+    text = _text(value)
+    if not _NODE_NAME.fullmatch(text):
+        raise _Invalid(
+            f"is not a name (up to {NODE_NAME_CHARS_MAX} letters, digits, dots, dashes and underscores)"
+        )
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting: its field name, how its text is read, its default and what it means."""
@@ -205,7 +224,17 @@ SETTINGS: tuple[Setting, ...] = (
         15.0,
         "Seconds after which PostgreSQL ends a statement.",
     ),
-    Setting("nats_url", _text, None, "Queue between machines; the database where not given."),
+    Setting(
+        "nats_url",
+        _nats_url,
+        None,
+        "NATS servers (nats://…, comma-separated) that carry news between processes that share a "
+        "PostgreSQL store; one process does everything where not given.",
+    ),
+    Setting(
+        "nats_ca_file", _path, None, "CA certificates (PEM) that NATS's is verified with; TLS then."
+    ),
+    Setting("nats_credentials_file", _path, None, "Credentials file (.creds) to log in to NATS."),
     Setting(
         "media_url", _text, None, "Object store for media; the data directory where not given."
     ),
@@ -261,7 +290,19 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("call_timeout", _integer(1, 600), 45, "Seconds until a call goes unanswered."),
     Setting("log_level", _choice(*LOG_LEVELS), "info", "Least level that is logged."),
-    Setting("role", _choice(*ROLES), "all", "What this process does."),
+    Setting(
+        "role",
+        _choice(*ROLES),
+        "all",
+        "What this process does: serve the API, deliver, or both. Other than all with NATS only.",
+    ),
+    Setting(
+        "node_name",
+        _node_name,
+        None,
+        "Name of this process among those of a cluster, in logs and in doctor; host name and "
+        "process id where not given.",
+    ),
 )
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -292,6 +333,8 @@ class Settings:
     database_connect_timeout: int = 5
     database_statement_timeout: float = 15.0
     nats_url: str | None = field(default=None, repr=False)
+    nats_ca_file: Path | None = None
+    nats_credentials_file: Path | None = None
     media_url: str | None = None
     public_url: str | None = None
     tls_cert_file: Path | None = None
@@ -309,6 +352,32 @@ class Settings:
     call_timeout: int = 45
     log_level: str = "info"
     role: str = "all"
+    node_name: str | None = None
+
+    @property
+    def in_cluster(self) -> bool:
+        """Whether further processes may serve the same store."""
+        return self.nats_url is not None
+
+    def contradictions(self) -> dict[str, str]:
+        """Settings that do not go together: by variable, what is wrong."""
+        wrong = {}
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            wrong["CHATHOOKS_TLS_CERT_FILE"] = "it goes together with CHATHOOKS_TLS_KEY_FILE"
+        if self.in_cluster and self.database_url is None:
+            wrong["CHATHOOKS_NATS_URL"] = (
+                "with NATS the store must be PostgreSQL's: give CHATHOOKS_DATABASE_URL too"
+            )
+        if not self.in_cluster:
+            if self.role != "all":
+                wrong["CHATHOOKS_ROLE"] = (
+                    "without NATS one process does everything: use all, or give CHATHOOKS_NATS_URL "
+                    "and CHATHOOKS_DATABASE_URL"
+                )
+            for name in ("nats_ca_file", "nats_credentials_file"):
+                if getattr(self, name) is not None:
+                    wrong[_BY_NAME[name].variable] = "it goes together with CHATHOOKS_NATS_URL"
+        return wrong
 
     def summary(self) -> dict[str, str]:
         """What a start prints: every setting, secrets as given or not given."""
@@ -347,6 +416,18 @@ def _file_values(file: Path | None) -> dict[str, str]:
     return values
 
 
+def refuse(wrong: Mapping[str, str]) -> None:
+    """Raise StartRefused where settings are wrong: by variable, what is wrong with it."""
+    if wrong:
+        raise StartRefused(
+            "ERR_SETTINGS",
+            "These settings cannot be used: "
+            + "; ".join(f"{name}: {reason}" for name, reason in sorted(wrong.items()))
+            + ".",
+            dict(wrong),
+        )
+
+
 def load_settings(
     flags: Mapping[str, str | None], environment: Mapping[str, str], file: Path | None = None
 ) -> Settings:
@@ -374,14 +455,6 @@ def load_settings(
             values[name] = setting.parse(text)
         except _Invalid as error:
             wrong[setting.variable] = f"it {error}"
-    if ("tls_cert_file" in values) != ("tls_key_file" in values):
-        wrong["CHATHOOKS_TLS_CERT_FILE"] = "it goes together with CHATHOOKS_TLS_KEY_FILE"
-    if wrong:
-        raise StartRefused(
-            "ERR_SETTINGS",
-            "These settings cannot be used: "
-            + "; ".join(f"{name}: {reason}" for name, reason in sorted(wrong.items()))
-            + ".",
-            wrong,
-        )
-    return Settings(**values)
+    settings = Settings(**values)
+    refuse(wrong or settings.contradictions())
+    return settings

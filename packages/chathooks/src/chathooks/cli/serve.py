@@ -1,4 +1,4 @@
-"""`chathooks serve`: everything in one process."""
+"""`chathooks serve`: everything in one process, or a role of it in one of several."""
 
 import asyncio
 import os
@@ -12,12 +12,13 @@ import structlog
 import typer
 from rich.console import Console
 
+from chathooks.app.cluster import node_name_of
 from chathooks.app.logs import configure_logs
 from chathooks.app.secrets import CREDENTIALS_FILE
 from chathooks.app.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from chathooks.app.build import Runtime
+    from chathooks.app.runtime import Runtime
 
 _Flag = Annotated[str | None, typer.Option()]
 
@@ -32,7 +33,10 @@ def greet(runtime: "Runtime") -> None:
     """Tell a person at a terminal where the server is; keys that this start made are shown there only."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     url = _url(runtime.settings, runtime.port)
-    console.print(f"Chathooks serves [bold]{url}[/bold]  (docs at {url}/docs, Ctrl-C stops)")
+    if runtime.settings.role == "delivery":
+        console.print(f"Chathooks delivers; health and metrics at [bold]{url}[/bold]")
+    else:
+        console.print(f"Chathooks serves [bold]{url}[/bold]  (docs at {url}/docs, Ctrl-C stops)")
     made = runtime.credentials
     if made is None:
         return
@@ -97,7 +101,12 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[str | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     data_dir: Annotated[str | None, typer.Option(help="Folder of the store and keys.")] = None,
-    role: Annotated[str | None, typer.Option(help="all, api or delivery.")] = None,
+    role: Annotated[
+        str | None, typer.Option(help="all, api or delivery; other than all with NATS only.")
+    ] = None,
+    node_name: Annotated[
+        str | None, typer.Option(help="Name of this process among those of a cluster.")
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     allow_target_networks: Annotated[
         str | None, typer.Option(help="Private networks that webhooks may reach.")
@@ -115,6 +124,9 @@ def serve(
     """Start the server: REST API, outbox and delivery engine, on SQLite or on the PostgreSQL that
     CHATHOOKS_DATABASE_URL names.
 
+    With CHATHOOKS_NATS_URL too, any number of processes on any machines share that database, each with the role that
+    it is given.
+
     Every setting is also a CHATHOOKS_* variable and a line of chathooks.toml.
 
     Examples:
@@ -124,12 +136,15 @@ def serve(
       chathooks serve --port 9000 --data-dir /var/lib/chathooks
 
       CHATHOOKS_ALLOW_HTTP_TARGETS=true chathooks serve --allow-target-networks 127.0.0.0/8
+
+      CHATHOOKS_DATABASE_URL=postgresql://… CHATHOOKS_NATS_URL=nats://… chathooks serve --role delivery
     """
     flags = {
         "host": host,
         "port": port,
         "data_dir": data_dir,
         "role": role,
+        "node_name": node_name,
         "log_level": log_level,
         "allow_target_networks": allow_target_networks,
         "allow_http_targets": allow_http_targets,
@@ -138,5 +153,5 @@ def serve(
     import uvloop
 
     settings = load_settings(flags, os.environ, config)
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, node=node_name_of(settings) if settings.in_cluster else None)
     uvloop.run(run(settings, _settle))

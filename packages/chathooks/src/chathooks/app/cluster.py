@@ -1,0 +1,18 @@
+"""A process among several that share a PostgreSQL store, with NATS to carry news between them."""
+
+import os
+import re
+import socket
+
+from chathooks.app.settings import NODE_NAME_CHARS_MAX, Settings
+
+_UNFIT = re.compile(r"[^A-Za-z0-9._-]", re.ASCII)
+
+
+def node_name_of(settings: Settings) -> str:
+    """The name of this process in seats, logs and doctor: the given one, else host name and process id."""
+    if settings.node_name is not None:
+        return settings.node_name
+    process = f"-{os.getpid()}"
+    host = _UNFIT.sub("-", socket.gethostname()) or "host"
+    return host[: NODE_NAME_CHARS_MAX - len(process)] + process
