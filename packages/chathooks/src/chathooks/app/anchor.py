@@ -21,7 +21,8 @@ a retry may be late but not early."""
 NOTE_EVERY_MS = 60_000
 """The steady clock itself is noted so often, though nothing was stepped."""
 
-_CLOCK_ANCHOR = "clock_anchor"
+CLOCK_ANCHOR = "clock_anchor"
+"""Name of the store's fact."""
 
 
 class AnchorTransaction(Protocol):
@@ -45,8 +46,14 @@ class Anchor(msgspec.Struct, frozen=True):
     """The steady clock at that look."""
 
 
-def _encode(anchor: Anchor) -> str:
+def encode_anchor(anchor: Anchor) -> str:
+    """As the store keeps it."""
     return msgspec.json.encode(anchor).decode()
+
+
+def decode_anchor(text: str) -> Anchor:
+    """What the store keeps."""
+    return msgspec.json.decode(text, type=Anchor)
 
 
 def next_anchor(kept: Anchor | None, *, boot: str, monotonic_ms: int, wall_ms: int) -> Anchor:
@@ -83,8 +90,8 @@ async def anchored_clock(
     this_boot = boot_id() if boot is None else boot
 
     async def command(tx: AnchorTransaction) -> Anchor:
-        text = await tx.get_meta(_CLOCK_ANCHOR)
-        kept = None if text is None else msgspec.json.decode(text, type=Anchor)
+        text = await tx.get_meta(CLOCK_ANCHOR)
+        kept = None if text is None else decode_anchor(text)
         machine = make()
         anchor = next_anchor(
             kept,
@@ -93,7 +100,7 @@ async def anchored_clock(
             wall_ms=machine.wall_ms(),
         )
         if anchor is not kept:
-            await tx.set_meta(_CLOCK_ANCHOR, _encode(anchor))
+            await tx.set_meta(CLOCK_ANCHOR, encode_anchor(anchor))
         return anchor
 
     anchor = await store.write(command)
@@ -121,11 +128,11 @@ class AnchorKeeper:
             return
 
         async def command(tx: AnchorTransaction) -> None:
-            text = await tx.get_meta(_CLOCK_ANCHOR)
+            text = await tx.get_meta(CLOCK_ANCHOR)
             if text is not None:
-                kept = msgspec.json.decode(text, type=Anchor)
+                kept = decode_anchor(text)
                 now = msgspec.structs.replace(kept, ahead_ms=ahead_ms, latest_ms=steady_ms)
-                await tx.set_meta(_CLOCK_ANCHOR, _encode(now))
+                await tx.set_meta(CLOCK_ANCHOR, encode_anchor(now))
 
         await self._store.write(command)
         self._noted_ms, self._ahead_ms = steady_ms, ahead_ms

@@ -35,7 +35,7 @@ class Clock(Protocol):
         """Evenly running ms, rounded down; comparable over restarts within one boot of the machine."""
 
     def steady_ms_up(self) -> int:
-        """The same, rounded up: what a delay counts from if it must not end early by a fraction."""
+        """The same, rounded up: what a delay counts from if it must not end early, whichever machine ends it."""
 
     def call_at(self, steady_ms: int, callback: Callable[[], None]) -> Timer:
         """Run `callback` on the event loop once `steady_ms()` has reached the given reading, never before."""
@@ -89,16 +89,27 @@ class SystemClock:
     """The machine's clocks."""
 
     def __init__(
-        self, *, anchor_monotonic_ms: int | None = None, anchor_steady_ms: int | None = None
+        self,
+        *,
+        anchor_monotonic_ms: int | None = None,
+        anchor_steady_ms: int | None = None,
+        apart_ms: int = 0,
     ) -> None:
         """Anchor the steady clock: at `anchor_monotonic_ms` (boot time, ms) it read `anchor_steady_ms`.
 
         Without an anchor the steady clock starts at today's wall time.
+
+        Args:
+            anchor_monotonic_ms: see above.
+            anchor_steady_ms: see above.
+            apart_ms: by how much the steady clocks of machines that share a store may differ; a delay counts from
+                so much later.
         """
         if anchor_monotonic_ms is None or anchor_steady_ms is None:
             anchor_monotonic_ms = self.monotonic_ms()
             anchor_steady_ms = self.wall_ms()
         self._offset_ms = anchor_steady_ms - anchor_monotonic_ms
+        self._apart_ms = apart_ms
 
     @staticmethod
     def monotonic_ms() -> int:
@@ -112,7 +123,7 @@ class SystemClock:
         return _monotonic_ns() // 1_000_000 + self._offset_ms
 
     def steady_ms_up(self) -> int:
-        return -(-_monotonic_ns() // 1_000_000) + self._offset_ms
+        return -(-_monotonic_ns() // 1_000_000) + self._offset_ms + self._apart_ms
 
     def call_at(self, steady_ms: int, callback: Callable[[], None]) -> Timer:
         return _LoopTimer(self, steady_ms, callback)
