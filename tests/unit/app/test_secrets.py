@@ -1,5 +1,6 @@
 """What a start makes and proves: keys in private files, one secret key per store, an evenly running clock."""
 
+import base64
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from chathooks.app.secrets import (
     secret_box,
 )
 from chathooks.app.settings import Settings
+from chathooks.kernel.crypto import SECRET_KEY_BYTES
 from chathooks.kernel.errors import StartRefused
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +47,24 @@ async def test_a_start_with_another_key_than_the_stores_is_refused(
     await prove_key(store, box)
     with pytest.raises(StartRefused, match="start with the key"):
         await prove_key(store, secret_box(Settings(data_dir=tmp_path / "b"), os.urandom))
+
+
+async def test_who_starts_a_second_process_with_a_wrong_key_is_told_where_the_right_one_is(
+    store: SqliteStore,
+) -> None:
+    def given(byte: int) -> Settings:
+        key = base64.urlsafe_b64encode(bytes([byte]) * SECRET_KEY_BYTES).decode()
+        return Settings(database_url="postgresql://127.0.0.1/shared", secret_key=key)
+
+    await prove_key(store, secret_box(given(1), os.urandom))
+    await prove_key(store, secret_box(given(1), os.urandom))
+    with pytest.raises(
+        StartRefused, match="copy CHATHOOKS_SECRET_KEY from the settings"
+    ) as refused:
+        await prove_key(store, secret_box(given(2), os.urandom))
+    assert refused.value.code == "ERR_SECRET_KEY"
+    assert list(refused.value.details) == ["CHATHOOKS_SECRET_KEY"]
+    assert given(1).secret_key not in refused.value.message
 
 
 def test_keys_made_at_the_first_start_are_kept_in_a_private_file_and_taken_up_again(

@@ -78,8 +78,19 @@ async def prove_key(store: Store[MetaTransaction], box: SecretBox) -> None:
         return kept
 
     kept = await store.write(command)
-    if kept is not None:
+    if kept is None:
+        return
+    try:
         box.open(bytes.fromhex(kept), _KEY_PROOF)
+    except StartRefused:
+        raise StartRefused(
+            "ERR_SECRET_KEY",
+            "This CHATHOOKS_SECRET_KEY is not the one that the store was made with, so its secrets would not open; "
+            "start with the key of the store. All processes that share a store have the same one: copy "
+            f"CHATHOOKS_SECRET_KEY from the settings of one that serves it, or the text of {SECRET_KEY_FILE} from "
+            "the data directory where the store was made.",
+            {"CHATHOOKS_SECRET_KEY": "is not the store's"},
+        ) from None
 
 
 def _kept_credentials(path: Path) -> dict[str, str]:
