@@ -50,7 +50,7 @@ bench: $(VENV)/.bench-ready ## measure, print the table with ratios, JSON beside
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 torture: setup ## the long randomised runs
-	CHATHOOKS_TORTURE=1 $(BIN)/python -m pytest -m "torture or not torture" tests/guarantees tests/receiver -k "crash or torture" $(PYTEST_ARGS)
+	CHATHOOKS_TORTURE=1 $(BIN)/python -m pytest -m "torture or not torture" tests/guarantees tests/receiver tests/e2e/api/test_migrate_copy.py -k "crash or torture" $(PYTEST_ARGS)
 
 docs: setup ## write the generated reference pages anew
 	$(BIN)/python -m docs.generate

@@ -70,7 +70,9 @@ def _free_port() -> int:
 class PrivateServer:
     """A server with a data directory of its own; `kill`, `stop` and `start` it as a test likes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *settings: str) -> None:
+        """`settings` are the server's own, such as `fsync=off`."""
+        self._settings = settings
         self._bin = _binaries()
         self._folder = Path(tempfile.mkdtemp(prefix="chathooks-pg-"))
         self._account: pwd.struct_passwd | None = None
@@ -118,6 +120,7 @@ class PrivateServer:
                     *("-D", str(self._data), "-p", str(self.port)),
                     *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
                     *("-c", "fsync=on", "-c", "max_connections=200"),
+                    *(word for setting in self._settings for word in ("-c", setting)),
                 ],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,

@@ -331,7 +331,9 @@ async def test_without_the_secret_key_or_with_another_one_a_start_is_refused(
     async with _served(settings):
         pass
     other = "_" * 43 + "="
-    with pytest.raises(StartRefused, match="is not the one that the store was made with") as refused:
+    with pytest.raises(
+        StartRefused, match="is not the one that the store was made with"
+    ) as refused:
         await build(replace(settings, secret_key=other[:-2] + "8="))
     assert refused.value.code == "ERR_SECRET_KEY"
 

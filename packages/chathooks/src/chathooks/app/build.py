@@ -9,6 +9,8 @@ from pathlib import Path
 import structlog
 
 from chathooks import __version__
+from chathooks.adapters.nats import looking as nats_looking
+from chathooks.adapters.nats.looking import LookedNats
 from chathooks.adapters.notify.apprise_notifier import AppriseNotifier
 from chathooks.adapters.postgres.connecting import Database
 from chathooks.adapters.postgres.looking import Looked, look
@@ -141,6 +143,17 @@ async def look_at_database(settings: Settings) -> Looked | None:
     """What is found in the settings' database; None where the store is SQLite's. Raises StartRefused."""
     shared = database(settings)
     return None if shared is None else await look(shared)
+
+
+async def look_at_nats(settings: Settings) -> LookedNats | None:
+    """What is found at the settings' NATS; None where none is named. Raises StartRefused."""
+    if settings.nats_url is None:
+        return None
+    return await nats_looking.look(
+        settings.nats_url,
+        ca_file=settings.nats_ca_file,
+        credentials_file=settings.nats_credentials_file,
+    )
 
 
 async def copy_to_database(path: Path, settings: Settings, tell: Callable[[Step], None]) -> int:

@@ -7,17 +7,17 @@ import ssl
 import time
 import tomllib
 from pathlib import Path
-from typing import Literal
-
-import msgspec
 
 from chathooks.app.build import (
     SCHEMA_COMPATIBLE_FROM,
     STORE_FILE,
     look_at_database,
+    look_at_nats,
     newest_schema,
     target_policy,
 )
+from chathooks.app.cluster_checks import database_checks, nats_checks
+from chathooks.app.findings import Check
 from chathooks.app.secrets import CREDENTIALS_FILE, SECRET_KEY_FILE
 from chathooks.app.settings import Settings
 from chathooks.egress.guard import Target, TargetPolicy, TargetRefused, judge_address, parse_target
@@ -31,15 +31,6 @@ DISK_FREE_BYTES_MIN = 256 * 1024 * 1024
 YEAR_OF_WRITING = 2025
 OF_OTHERS = 0o077
 """Permissions of group and others."""
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing looked at."""
-
-    name: str
-    state: Literal["ok", "warning", "failed"]
-    message: str
-    advice: str = ""
 
 
 def _folder(folder: Path) -> list[Check]:
@@ -184,39 +175,15 @@ async def _any_store(settings: Settings) -> tuple[list[Check], list[tuple[str, s
         return [Check(name="store", state="failed", message=refused.message)], []
     if looked is None:
         return _store(settings.data_dir / STORE_FILE)
-    missing = ", ".join(looked.missing)
-    checks = [
-        Check(
-            name="store",
-            state="failed" if missing else "ok",
-            message=f"{looked.where} is PostgreSQL {looked.server_version}"
-            + (f" and lacks migrations: {missing}." if missing else ", its schema is up to date."),
-            advice="chathooks migrate apply" if missing else "",
-        )
-    ]
-    if settings.secret_key is None:
-        checks.append(
-            Check(
-                name="secret key",
-                state="failed",
-                message="With PostgreSQL the secret key must be given.",
-                advice="Set CHATHOOKS_SECRET_KEY, the same on every machine.",
-            )
-        )
-    if not looked.fsync:
-        checks.append(
-            Check(
-                name="fsync",
-                state="failed",
-                message="PostgreSQL runs with fsync = off: a loss of power may damage all of it.",
-                advice="Set fsync = on in postgresql.conf.",
-            )
-        )
-    if settings.database_ca_file is not None and not looked.encrypted:
-        checks.append(
-            Check(name="database TLS", state="failed", message="The connection is not encrypted.")
-        )
-    return checks, looked.endpoints
+    return database_checks(looked, settings), looked.endpoints
+
+
+async def _nats(settings: Settings) -> list[Check]:
+    try:
+        looked = await look_at_nats(settings)
+    except StartRefused as refused:
+        return [Check(name="NATS", state="failed", message=refused.message)]
+    return [] if looked is None else nats_checks(looked, settings)
 
 
 def _clock() -> Check:
@@ -320,6 +287,7 @@ async def run_checks(settings: Settings) -> list[Check]:
     checks += _folder(settings.data_dir)
     found, endpoints = await _any_store(settings)
     checks += found
+    checks += await _nats(settings)
     tls, trust = _trust(settings)
     checks += trust
     if endpoints:

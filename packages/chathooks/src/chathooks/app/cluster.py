@@ -16,3 +16,10 @@ def node_name_of(settings: Settings) -> str:
     process = f"-{os.getpid()}"
     host = _UNFIT.sub("-", socket.gethostname()) or "host"
     return host[: NODE_NAME_CHARS_MAX - len(process)] + process
+
+
+def connections_needed(settings: Settings) -> int:
+    """Connections to PostgreSQL that this process takes at most."""
+    # One session writes commands; where a node delivers, another records that.
+    writing = 2 if settings.in_cluster and settings.role != "api" else 1
+    return settings.database_connections + writing

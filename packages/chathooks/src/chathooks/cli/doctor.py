@@ -13,7 +13,7 @@ from chathooks.app.settings import load_settings
 from chathooks.cli.failures import EXIT_FAILED
 
 if TYPE_CHECKING:
-    from chathooks.app.checks import Check
+    from chathooks.app.findings import Check
 
 _MARKS = {
     "ok": "[green]ok[/green]",
@@ -36,7 +36,7 @@ def doctor(
     config: Annotated[Path | None, typer.Option(help="Settings file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check the settings, the data directory, the store, the clock, and that each endpoint can be reached.
+    """Check the settings, the data directory, the store, NATS, the clock, and that each endpoint can be reached.
 
     Nothing is changed and no event is sent: an endpoint is resolved, judged and connected to. Exit code 0: all in order;
     1: something is not; 2: the settings cannot be read.

@@ -11,6 +11,14 @@ SELECT set_config('statement_timeout', ?, false), set_config('lock_timeout', ?, 
 SELECT current_setting('server_version_num')::integer, current_setting('server_encoding'),
     current_setting('fsync'), pg_is_in_recovery()
 
+-- settings_of_server --
+SELECT current_setting('full_page_writes'), current_setting('synchronous_commit'),
+    current_setting('max_connections')::bigint, current_setting('superuser_reserved_connections')::bigint,
+    (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())
+
+-- time_now --
+SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+
 -- read_begin --
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
 

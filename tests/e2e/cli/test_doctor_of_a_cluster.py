@@ -1,0 +1,243 @@
+"""`chathooks doctor` on PostgreSQL and NATS: what serves a store that several processes share."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from chathooks.adapters.nats.looking import LookedNats
+from chathooks.adapters.postgres.looking import Looked
+from chathooks.app.cluster_checks import database_checks, nats_checks
+from chathooks.app.findings import Check
+from chathooks.app.settings import Settings
+from support import services
+from support.command_line import Run, Shell
+from support.postgres import Databases, PrivateServer
+from support.services import Service, free_port, nats_service, program
+from support.stores import SECRET_KEY
+
+pytestmark = pytest.mark.anyio
+
+SOUND = Looked(
+    where="chathooks on db",
+    server_version=16,
+    fsync=True,
+    full_page_writes=True,
+    synchronous_commit="on",
+    connections_max=97,
+    connections=5,
+    ahead_ms=0,
+    encrypted=True,
+    missing=[],
+    endpoints=[],
+)
+SHARED = Settings(
+    database_url="postgresql://db/chathooks", nats_url="nats://nats:4222", secret_key=SECRET_KEY
+)
+
+
+@pytest.fixture(scope="module")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with services.running(nats_service(tmp_path_factory.mktemp("nats"))) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def plain_nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A NATS server without JetStream that wants a password."""
+    port = free_port()
+    command = [program("nats-server"), "-a", "127.0.0.1", "-p", str(port)]
+    command += ["--user", "u", "--pass", "hidden-word"]
+    folder = tmp_path_factory.mktemp("plain-nats")
+    with services.running(Service(command, port, folder)) as service:
+        yield service
+
+
+async def examine(folder: Path, database_url: str, nats_url: str, **variables: str) -> Run:
+    return await Shell(
+        folder,
+        {
+            "CHATHOOKS_DATA_DIR": str(folder),
+            "CHATHOOKS_DATABASE_URL": database_url,
+            "CHATHOOKS_NATS_URL": nats_url,
+            "CHATHOOKS_SECRET_KEY": SECRET_KEY,
+            **variables,
+        },
+    )("doctor", "--json")
+
+
+def found(run: Run) -> dict[str, dict[str, str]]:
+    """Checks by name."""
+    assert run.err == ""
+    return {check["name"]: check for check in json.loads(run.out)}
+
+
+async def test_what_is_sound_is_all_ok(tmp_path: Path, databases: Databases, nats: Service) -> None:
+    run = await examine(tmp_path, databases.copy(), f"nats://127.0.0.1:{nats.port}")
+    checks = found(run)
+    assert {"store", "durability", "database connections", "database clock", "NATS"} <= set(checks)
+    assert {check["state"] for check in checks.values()} == {"ok"}, checks
+    assert run.code == 0
+    assert "JetStream is on" in checks["NATS"]["message"]
+    assert "takes up to 10;" in checks["database connections"]["message"]
+
+
+async def test_a_process_that_only_serves_the_api_takes_a_connection_less(
+    tmp_path: Path, databases: Databases, nats: Service
+) -> None:
+    run = await examine(
+        tmp_path, databases.copy(), f"nats://127.0.0.1:{nats.port}", CHATHOOKS_ROLE="api"
+    )
+    assert "takes up to 9;" in found(run)["database connections"]["message"]
+
+
+async def test_commits_of_chathooks_wait_for_the_disk_where_the_database_would_not(
+    tmp_path: Path, databases: Databases, nats: Service
+) -> None:
+    url = databases.make()
+    name = str(psycopg.conninfo.conninfo_to_dict(url)["dbname"])
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            psycopg.sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(
+                psycopg.sql.Identifier(name)
+            )
+        )
+    checks = found(await examine(tmp_path, url, f"nats://127.0.0.1:{nats.port}"))
+    assert checks["durability"]["state"] == "ok"
+    assert "synchronous_commit is on" in checks["durability"]["message"]
+    assert checks["store"]["state"] == "failed"
+    assert checks["store"]["advice"] == "chathooks migrate apply"
+
+
+async def test_a_database_that_may_lose_what_it_has_and_has_no_room_is_found(
+    tmp_path: Path, nats: Service
+) -> None:
+    server = PrivateServer("fsync=off", "full_page_writes=off", "max_connections=10")
+    try:
+        server.start()
+        run = await examine(tmp_path, server.url(), f"nats://127.0.0.1:{nats.port}")
+    finally:
+        server.close()
+    checks = found(run)
+    assert run.code == 1
+    assert checks["durability"]["state"] == "failed"
+    assert "fsync = off and full_page_writes = off" in checks["durability"]["message"]
+    assert checks["database connections"]["state"] == "failed"
+    assert "max_connections" in checks["database connections"]["advice"]
+
+
+async def test_a_database_that_does_not_answer_is_found_and_the_rest_is_looked_at(
+    tmp_path: Path, nats: Service
+) -> None:
+    url = f"postgresql://u:hidden-word@127.0.0.1:{free_port()}/d"
+    run = await examine(tmp_path, url, f"nats://127.0.0.1:{nats.port}")
+    checks = found(run)
+    assert (run.code, checks["store"]["state"], checks["NATS"]["state"]) == (1, "failed", "ok")
+    assert "hidden-word" not in run.out
+
+
+async def test_nats_without_jetstream_is_found(
+    tmp_path: Path, databases: Databases, plain_nats: Service
+) -> None:
+    url = f"nats://u:hidden-word@127.0.0.1:{plain_nats.port}"
+    run = await examine(tmp_path, databases.copy(), url)
+    assert run.code == 1
+    assert found(run)["NATS"]["state"] == "failed"
+    assert "without JetStream" in found(run)["NATS"]["message"]
+    assert "-js" in found(run)["NATS"]["advice"]
+    assert "hidden-word" not in run.out
+
+
+@pytest.mark.parametrize("login", ["", "u:hidden-word2@"])
+async def test_nats_that_lets_nobody_in_is_found(
+    tmp_path: Path, databases: Databases, plain_nats: Service, login: str
+) -> None:
+    run = await examine(tmp_path, databases.copy(), f"nats://{login}127.0.0.1:{plain_nats.port}")
+    assert run.code == 1
+    assert "Authorization Violation" in found(run)["NATS"]["message"]
+    assert "hidden-word" not in run.out
+
+
+async def test_nats_that_does_not_answer_is_found(tmp_path: Path, databases: Databases) -> None:
+    run = await examine(tmp_path, databases.copy(), f"nats://127.0.0.1:{free_port()}")
+    assert (run.code, found(run)["NATS"]["state"]) == (1, "failed")
+    assert "CHATHOOKS_NATS_URL" in found(run)["NATS"]["message"]
+
+
+async def test_a_connection_to_nats_that_should_be_encrypted_and_is_not_is_found(
+    tmp_path: Path, databases: Databases, nats: Service
+) -> None:
+    run = await examine(tmp_path, databases.copy(), f"tls://127.0.0.1:{nats.port}")
+    assert (run.code, found(run)["NATS TLS"]["state"]) == (1, "failed")
+
+
+async def test_certificates_for_nats_that_cannot_be_read_are_found(
+    tmp_path: Path, databases: Databases, nats: Service
+) -> None:
+    (tmp_path / "ca.pem").write_text("none")
+    run = await examine(
+        tmp_path,
+        databases.copy(),
+        f"nats://127.0.0.1:{nats.port}",
+        CHATHOOKS_NATS_CA_FILE=str(tmp_path / "ca.pem"),
+    )
+    assert (run.code, found(run)["NATS"]["state"]) == (1, "failed")
+    assert "CHATHOOKS_NATS_CA_FILE" in found(run)["NATS"]["message"]
+
+
+def of_name(checks: list[Check], name: str) -> Check:
+    (check,) = [check for check in checks if check.name == name]
+    return check
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "state", "words"),
+    [
+        (0, "ok", "less than 1 s apart"),
+        (1_000, "ok", "less than 1 s apart"),
+        (-1_000, "ok", "less than 1 s apart"),
+        (1_001, "warning", "1.0 s ahead of"),
+        (-62_500, "warning", "62.5 s behind"),
+    ],
+)
+def test_a_clock_that_differs_from_the_databases_is_warned_of(
+    ahead_ms: int, state: str, words: str
+) -> None:
+    check = of_name(database_checks(replace(SOUND, ahead_ms=ahead_ms), SHARED), "database clock")
+    assert check.state == state
+    assert words in check.message
+
+
+@pytest.mark.parametrize(
+    ("most", "taken", "state"),
+    [(10, 0, "ok"), (97, 87, "ok"), (97, 88, "warning"), (9, 0, "failed"), (9, 9, "failed")],
+)
+def test_connections_that_the_database_has_no_room_for_are_found(
+    most: int, taken: int, state: str
+) -> None:
+    looked = replace(SOUND, connections_max=most, connections=taken)
+    assert of_name(database_checks(looked, SHARED), "database connections").state == state
+
+
+def test_a_missing_secret_key_is_found() -> None:
+    checks = database_checks(SOUND, replace(SHARED, secret_key=None))
+    assert of_name(checks, "secret key").state == "failed"
+    assert "secret key" not in {check.name for check in database_checks(SOUND, SHARED)}
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+def test_a_database_connection_that_should_be_encrypted_and_is_not_is_found(
+    encrypted: bool,
+) -> None:
+    looked = replace(SOUND, encrypted=encrypted)
+    checks = database_checks(looked, replace(SHARED, database_ca_file=Path("ca.pem")))
+    assert ("database TLS" in {check.name for check in checks}) is not encrypted
+
+
+def test_an_encrypted_connection_to_nats_is_as_it_should_be() -> None:
+    looked = LookedNats("nats:4222", "2.10.1", jetstream=True, encrypted=True)
+    checks = nats_checks(looked, replace(SHARED, nats_url="tls://nats:4222"))
+    assert [check.state for check in checks] == ["ok"]
