@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -21,7 +22,7 @@ READY_S_MAX = 20.0
 EXIT_S_MAX = 15.0
 ANSWER_S_MAX = 15.0
 API_KEY = "a" * 40
-GREETING = "Chathooks serves http://127.0.0.1:"
+GREETING = re.compile(r"Chathooks (?:serves|delivers).* http://127\.0\.0\.1:(\d+)")
 COMMAND = (str(Path(sys.executable).with_name("chathooks")), "serve")
 
 
@@ -125,8 +126,8 @@ class Served:
         assert process.stderr is not None
         for line in process.stderr:
             self.lines.append(line.rstrip())
-            if GREETING in line:
-                self.port = int(line.split(GREETING)[1].split()[0])
+            if greeting := GREETING.search(line):
+                self.port = int(greeting[1])
                 self._loop.call_soon_threadsafe(self._ready.set)
         self._loop.call_soon_threadsafe(self._ready.set)
 
@@ -140,6 +141,11 @@ class Served:
     async def start(self) -> None:
         await self.spawn()
         await self.ready()
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is a process that has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def client(self) -> Client:
         return Client(self.port)
