@@ -82,10 +82,10 @@ async def test_what_is_sound_is_all_ok(tmp_path: Path, databases: Databases, nat
     assert {check["state"] for check in checks.values()} == {"ok"}, checks
     assert run.code == 0
     assert "JetStream is on" in checks["NATS"]["message"]
-    assert "takes up to 10;" in checks["database connections"]["message"]
+    assert "takes up to 11;" in checks["database connections"]["message"]
 
 
-async def test_a_process_that_only_serves_the_api_takes_a_connection_less(
+async def test_a_process_that_only_serves_the_api_takes_fewer_connections(
     tmp_path: Path, databases: Databases, nats: Service
 ) -> None:
     run = await examine(
@@ -213,7 +213,7 @@ def test_a_clock_that_differs_from_the_databases_is_warned_of(
 
 @pytest.mark.parametrize(
     ("most", "taken", "state"),
-    [(10, 0, "ok"), (97, 87, "ok"), (97, 88, "warning"), (9, 0, "failed"), (9, 9, "failed")],
+    [(11, 0, "ok"), (97, 86, "ok"), (97, 87, "warning"), (10, 0, "failed"), (10, 9, "failed")],
 )
 def test_connections_that_the_database_has_no_room_for_are_found(
     most: int, taken: int, state: str

@@ -25,9 +25,12 @@ from chathooks.api.build import build_api, build_probes
 from chathooks.api.rate_limits import RateLimits
 from chathooks.api.server import Listen
 from chathooks.app.anchor import AnchorKeeper, anchored_clock
+from chathooks.app.cluster import make_node, node_name_of
+from chathooks.app.cluster_clock import ClusterAnchorKeeper, cluster_clock
 from chathooks.app.copying import Step, copy_store
-from chathooks.app.runtime import AnyStore, Runtime
-from chathooks.app.secrets import given_credentials, prove_key, secret_box
+from chathooks.app.runtime import AnyStore, Keeper, Runtime
+from chathooks.app.schedules import Schedules
+from chathooks.app.secrets import CREDENTIALS_FILE, given_credentials, prove_key, secret_box
 from chathooks.app.services import Services, own_schedules, shared_schedules
 from chathooks.app.settings import Settings, refuse
 from chathooks.apps.access import Access
@@ -38,13 +41,16 @@ from chathooks.delivery.alerts import Thresholds
 from chathooks.delivery.cycle import EngineLimits
 from chathooks.delivery.engine import Engine
 from chathooks.delivery.lanes import ATTEMPTS_IN_FLIGHT_HARD_MAX
+from chathooks.delivery.node import Node
 from chathooks.delivery.supervision import Supervision
 from chathooks.egress.client import EgressClient
 from chathooks.egress.guard import TargetPolicy
 from chathooks.egress.resolver import Resolver
-from chathooks.kernel.clock import Clock
+from chathooks.kernel.clock import Clock, SystemClock
+from chathooks.kernel.crypto import SecretBox
 from chathooks.kernel.errors import StartRefused
 from chathooks.kernel.ids import RandomBytes, system_random
+from chathooks.kernel.news import News
 
 STORE_FILE = "chathooks.sqlite3"
 SCHEMA_COMPATIBLE_FROM = COMPATIBLE_FROM
@@ -115,11 +121,16 @@ def database(settings: Settings) -> Database | None:
     )
 
 
-async def open_store(settings: Settings) -> AnyStore:
-    """The store that the settings name. Raises StartRefused."""
+async def open_store(settings: Settings, news: News | None = None) -> AnyStore:
+    """The store that the settings name, for this process alone or shared with others. Raises StartRefused.
+
+    Args:
+        settings: of the server.
+        news: told of commits; the store's own where None.
+    """
     shared = database(settings)
     if shared is None:
-        return await SqliteStore.open(settings.data_dir / STORE_FILE)
+        return await SqliteStore.open(settings.data_dir / STORE_FILE, news)
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -128,7 +139,9 @@ async def open_store(settings: Settings) -> AnyStore:
             f"{settings.data_dir} cannot be used ({error.strerror}). Choose a folder that this "
             "user may write to with CHATHOOKS_DATA_DIR or --data-dir.",
         ) from None
-    return await PostgresStore.open(shared)
+    if settings.in_cluster:
+        return await PostgresStore.join(shared, name=node_name_of(settings), news=news or News())
+    return await PostgresStore.open(shared, news)
 
 
 def schema(settings: Settings) -> SqliteSchema | PostgresSchema:
@@ -180,11 +193,12 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
     _refuse_what_is_not_served(settings)
     notifier = await _notifier(settings)
     connections_max = _allow_files()
-    store = await open_store(settings)
+    news = News()
+    store = await open_store(settings, news)
     try:
         box = secret_box(settings, random)
         await prove_key(store, box)
-        clock = await anchored_clock(store)
+        clock = await _clock(store, settings)
         credentials = await _first_app(settings, store, clock, random)
     except BaseException:
         await store.close()
@@ -192,11 +206,13 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
     policy = target_policy(settings)
     resolver = Resolver()
     client = _egress(settings, policy, resolver, connections_max)
-    limits = _engine_limits(settings)
-    engine = Engine(store=store, clock=clock, client=client, box=box, targets=policy, limits=limits)
     services = Services.on(settings, store, clock, random, box, policy, client)
-    anchor = AnchorKeeper(store, clock)
-    supervision = _supervision(settings, store, clock, engine, notifier)
+    shared = shared_schedules(settings, store, clock, services)
+    delivering = _delivering(settings, store, news, shared, clock, client, box, policy)
+    supervision = None
+    if delivering is not None:
+        supervision = _supervision(settings, store, clock, delivering, notifier)
+    anchor = _anchor(store, clock, settings)
     return Runtime(
         settings=settings,
         store=store,
@@ -205,16 +221,58 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         client=client,
         api=_api(settings, store, clock, services),
         listen=_listen(settings),
-        own_schedules=own_schedules(clock, anchor, supervision),
-        shared_schedules=shared_schedules(settings, store, clock, services),
+        own_schedules=own_schedules(settings, store, clock, anchor, supervision),
+        shared_schedules=shared,
         supervision=supervision,
         upkeep=services.chat.upkeep,
         app_deletion=services.tenancy.deletion,
         anchor=anchor,
         credentials=credentials,
-        delivering=engine,
+        delivering=delivering,
         notifier=notifier,
     )
+
+
+async def _clock(store: AnyStore, settings: Settings) -> SystemClock:
+    if settings.in_cluster and isinstance(store, PostgresStore):
+        return await cluster_clock(store)
+    return await anchored_clock(store)
+
+
+def _anchor(store: AnyStore, clock: Clock, settings: Settings) -> Keeper:
+    if settings.in_cluster and isinstance(store, PostgresStore):
+        return ClusterAnchorKeeper(store, clock)
+    return AnchorKeeper(store, clock)
+
+
+def _delivering(
+    settings: Settings,
+    store: AnyStore,
+    news: News,
+    shared: Schedules,
+    clock: Clock,
+    client: EgressClient,
+    box: SecretBox,
+    policy: TargetPolicy,
+) -> Engine | Node | None:
+    """What delivers in this process; None where it has another role."""
+    limits = _engine_limits(settings)
+    shared_database = database(settings)
+    if settings.role == "api":
+        return None
+    if settings.in_cluster and shared_database is not None:
+        return make_node(
+            node_name_of(settings),
+            shared_database,
+            news,
+            shared,
+            clock=clock,
+            client=client,
+            box=box,
+            targets=policy,
+            limits=limits,
+        )
+    return Engine(store=store, clock=clock, client=client, box=box, targets=policy, limits=limits)
 
 
 def _api(settings: Settings, store: AnyStore, clock: Clock, services: Services) -> object:
@@ -240,10 +298,15 @@ async def _first_app(
     settings: Settings, store: AnyStore, clock: Clock, random: RandomBytes
 ) -> Credentials | None:
     """Make the app of an empty store; a later start leaves keys and their file alone."""
-    if await store.read(lambda tx: tx.has_apps()):
+    if settings.role == "delivery" or await store.read(lambda tx: tx.has_apps()):
         return None
+    path = settings.data_dir / CREDENTIALS_FILE
+    existed = path.exists()
     given = given_credentials(settings, random)
-    return await bootstrap(store, random=random, now_ms=clock.wall_ms(), given=given)
+    made = await bootstrap(store, random=random, now_ms=clock.wall_ms(), given=given)
+    if made is None and not existed:
+        path.unlink(missing_ok=True)  # another process was first: these keys open nothing
+    return made
 
 
 async def _notifier(settings: Settings) -> AppriseNotifier | None:
@@ -261,7 +324,7 @@ def _supervision(
     settings: Settings,
     store: AnyStore,
     clock: Clock,
-    engine: Engine,
+    engine: Engine | Node,
     notifier: AppriseNotifier | None,
 ) -> Supervision:
     thresholds = Thresholds(

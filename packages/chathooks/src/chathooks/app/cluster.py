@@ -3,8 +3,28 @@
 import os
 import re
 import socket
+from collections.abc import Sequence
 
+from chathooks.adapters.postgres.connecting import Database
+from chathooks.adapters.postgres.store import PostgresStore
+from chathooks.app.schedules import Schedules
 from chathooks.app.settings import NODE_NAME_CHARS_MAX, Settings
+from chathooks.delivery.cycle import EngineLimits
+from chathooks.delivery.engine import Engine
+from chathooks.delivery.health import Health
+from chathooks.delivery.node import LaneStore, Node, Parts
+from chathooks.delivery.sequencer import Sequencer
+from chathooks.egress.client import EgressClient
+from chathooks.egress.guard import TargetPolicy
+from chathooks.kernel.clock import Clock
+from chathooks.kernel.crypto import SecretBox
+from chathooks.kernel.news import News
+
+BEAT_EVERY_S = 1
+"""How often a process shows that it is well; five looks without it, and it is taken for dead (`delivery.shares`)."""
+CONNECTIONS_OF_COMMANDS = 1
+CONNECTIONS_OF_LANES = 2
+"""One that writes and one that reads."""
 
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]", re.ASCII)
 
@@ -20,6 +40,55 @@ def node_name_of(settings: Settings) -> str:
 
 def connections_needed(settings: Settings) -> int:
     """Connections to PostgreSQL that this process takes at most."""
-    # One session writes commands; where a node delivers, another records that.
-    writing = 2 if settings.in_cluster and settings.role != "api" else 1
-    return settings.database_connections + writing
+    needed = settings.database_connections + CONNECTIONS_OF_COMMANDS
+    if settings.in_cluster and settings.role != "api":
+        needed += CONNECTIONS_OF_LANES
+    return needed
+
+
+def make_node(
+    name: str,
+    database: Database,
+    news: News,
+    schedules: Schedules,
+    *,
+    clock: Clock,
+    client: EgressClient,
+    box: SecretBox,
+    targets: TargetPolicy,
+    limits: EngineLimits,
+) -> Node:
+    """What delivers in a process of a cluster.
+
+    Args:
+        name: of the process, for people.
+        database: where its own writing session for lanes goes.
+        news: shared with the session of commands.
+        schedules: what one process does for the store; run while this one leads.
+        clock: the cluster's.
+        client: the way out.
+        box: opens secrets.
+        targets: which addresses may be called.
+        limits: of its engines.
+    """
+    health = Health()
+
+    async def open_lanes() -> LaneStore:
+        return await PostgresStore.join_lanes(database, name=name, news=news)
+
+    def make_engine(store: LaneStore, shares: Sequence[int]) -> Engine:
+        return Engine(
+            store=store,
+            clock=clock,
+            client=client,
+            box=box,
+            targets=targets,
+            limits=limits,
+            health=health,
+            shares=shares,
+        )
+
+    def make_sequencer(store: LaneStore) -> Sequencer:
+        return Sequencer(store, clock, health, backlog_max=limits.backlog_max)
+
+    return Node(Parts(open_lanes, make_engine, make_sequencer, schedules), clock, health)

@@ -71,7 +71,8 @@ class Runtime:
     """What concerns this process."""
     shared_schedules: Schedules
     """What concerns the store; a node starts and stops them itself as it leads."""
-    supervision: Supervision
+    supervision: Supervision | None
+    """None in a process that only serves the API."""
     upkeep: Upkeep
     app_deletion: AppDeletion
     anchor: Keeper

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chathooks.adapters.postgres.store import PostgresStore
 from chathooks.api.deliveries_routes import DeliveryRoutes
 from chathooks.api.events_routes import EventRoutes
 from chathooks.api.replay_routes import ReplayRoutes
@@ -12,6 +13,7 @@ from chathooks.api.triggers_routes import TriggerRoutes
 from chathooks.api.webhooks_routes import WebhookRoutes
 from chathooks.app.anchor import KEEP_EVERY_S
 from chathooks.app.chat import ChatCore
+from chathooks.app.cluster import BEAT_EVERY_S
 from chathooks.app.runtime import AnyStore, Keeper
 from chathooks.app.schedules import FIRST_ROUND_S_MAX, Periodic, Schedules
 from chathooks.app.settings import Settings
@@ -92,11 +94,19 @@ class Services:
         )
 
 
-def own_schedules(clock: Clock, anchor: Keeper, supervision: Supervision | None) -> Schedules:
-    """What every process does for itself; one that delivers is supervised too."""
+def own_schedules(
+    settings: Settings,
+    store: AnyStore,
+    clock: Clock,
+    anchor: Keeper,
+    supervision: Supervision | None,
+) -> Schedules:
+    """What every process does for itself; one that delivers is supervised, one of a cluster shows that it is well."""
     work = [Periodic(KEEP_EVERY_S, anchor.keep)]
     if supervision is not None:
         work.append(Periodic(OBSERVE_EVERY_S, supervision.observe))
+    if settings.in_cluster and isinstance(store, PostgresStore):
+        work.append(Periodic(BEAT_EVERY_S, store.beat))
     return Schedules(clock, work)
 
 

@@ -77,8 +77,13 @@ EXIT_STORE_LOST = 70
 """Exit status when another process has taken the store over."""
 
 _SQL = statements("session.sql")
+_MEMBERSHIP = statements("membership.sql")
 
 log = structlog.get_logger("store")
+
+
+async def _nothing(_tx: PostgresTransaction) -> None:
+    """Change nothing."""
 
 
 class _BatchLost(Exception):
@@ -182,15 +187,16 @@ class PostgresStore:
         return self.news.subscribe(topic, listener)
 
     async def read(self, query: Callable[[PostgresTransaction], Awaitable[T]]) -> T:
-        """Run a query on a pooled connection, on one snapshot of what is committed.
+        """Run a query on a pooled connection, on one snapshot of what is committed; on another where one is dead."""
+        return await self._pooled(lambda connection: self._query(connection, query))
 
-        A connection that turns out to be dead is thrown away and the query run on another.
-        """
+    async def _pooled(self, ask: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:
+        """Ask on a pooled connection; one that turns out to be dead is thrown away. Raises StoreUnavailable."""
         for _ in range(self._database.read_connections_max + 1):
             try:
                 async with self._pool.connection() as connection:
                     try:
-                        return await self._query(connection, query)
+                        return await ask(connection)
                     except psycopg.Error as error:
                         if not connection.closed:
                             log.warning("read failed", error=type(error).__name__)
@@ -232,6 +238,21 @@ class PostgresStore:
         self._idle.clear()
         self._bell.set()
         return await answer
+
+    async def beat(self) -> None:
+        """Show that this process is well, beside its batches: those may have to wait for other nodes.
+
+        Raises StoreUnavailable.
+        """
+        deposed = await self._pooled(self._beat)
+        if deposed:
+            await self.write(_nothing)  # by which the writer finds out
+
+    async def _beat(self, connection: AsyncConnection[Any]) -> bool:
+        """Whether the seat is gone."""
+        async with AsyncRawCursor(connection) as cursor:
+            await cursor.execute(_MEMBERSHIP["beat"], (self._tenure.seat,))
+            return cursor.rowcount == 0
 
     async def close(self) -> None:
         """Finish what was asked for, then close; later writes are refused."""
