@@ -6,7 +6,6 @@ from typing import Any
 
 from support.cluster.load import GROUP, Load
 from support.cluster.nodes import Cluster
-from support.crash.campaign import all_messages
 from support.crash.process import LIVE, Client, deliveries, until
 from support.crash.sink import Arrival
 
@@ -52,6 +51,16 @@ async def drained(cluster: Cluster, *, timeout_s: float = DRAIN_S_MAX) -> None:
         )
         about = (cluster.rows(statement), left, cluster.owners(), cluster.leader())
         raise AssertionError(f"it does not end: {about}") from None
+
+
+async def all_messages(client: Client) -> set[str]:
+    """Ids of all messages that users sent and the API shows."""
+    found: set[str] = set()
+    query = "limit=1000"
+    while page := (await client.call("GET", f"/messages?{query}")).data:
+        found |= {str(message["id"]) for message in page if message["category"] == "message"}
+        query = f"limit=1000&affix=prepend&id={min(int(message['id']) for message in page)}"
+    return found
 
 
 async def settle_account(load: Load, *, drain_s: float = DRAIN_S_MAX) -> Account:

@@ -41,6 +41,8 @@ class Load:
     answers: list[tuple[float, float, str]] = field(default_factory=list)
     """Of every acknowledged message: when it was answered, how long that took (s), and by which node."""
 
+    to_group_only: bool = False
+
     async def prepare(self) -> None:
         """Make users, a group of them, and webhooks in lanes that different nodes have."""
         client = self.cluster.client(self.cluster.api_nodes[0])
@@ -96,7 +98,7 @@ class Load:
 
     async def _send(self, client: Client, node: str, picked: random.Random) -> bool:
         sender, receiver = picked.sample(USERS, 2)
-        to_group = picked.random() < 0.5
+        to_group = self.to_group_only or picked.random() < 0.5
         body = {
             "receiver": GROUP if to_group else receiver,
             "receiverType": "group" if to_group else "user",
@@ -138,5 +140,5 @@ async def made(client: Client, path: str, body: Any, *, actor: str | None = None
 
 async def _fill(client: Client, name: str) -> None:
     """Use up a lane."""
-    body = {"id": name, "name": name, "webhookURL": "http://127.0.0.1:9/", "enabled": False}
+    body = {"id": name, "name": name, "webhookURL": "https://example.com/filler", "enabled": False}
     await made(client, "/webhooks", body)

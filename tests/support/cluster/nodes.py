@@ -70,6 +70,7 @@ class Cluster:
                 "CHATHOOKS_NATS_URL": f"nats://127.0.0.1:{self.nats.port}",
                 "CHATHOOKS_SECRET_KEY": SECRET_KEY,
                 "CHATHOOKS_DATABASE_CONNECTIONS": "3",
+                "CHATHOOKS_WEBHOOKS_PER_APP": "100",
                 "CHATHOOKS_ROLE": role,
                 "CHATHOOKS_NODE_NAME": name,
                 **self.settings,

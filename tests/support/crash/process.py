@@ -34,10 +34,16 @@ class Client:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def call(
-        self, method: str, path: str, body: Any = None, *, actor: str | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        actor: str | None = None,
+        key: str = API_KEY,
     ) -> Response:
         """Call the API below /v3. Raises OSError or EOFError when the server ends meanwhile."""
-        headers = {"Host": "127.0.0.1", "apikey": API_KEY}
+        headers = {"Host": "127.0.0.1", "apikey": key}
         if actor is not None:
             headers["onBehalfOf"] = actor
         content = b"" if body is None else json.dumps(body).encode()
