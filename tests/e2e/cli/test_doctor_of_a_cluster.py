@@ -9,11 +9,12 @@ import psycopg
 import pytest
 
 from chathooks.adapters.nats.looking import LookedNats
-from chathooks.adapters.postgres.looking import Looked
-from chathooks.app.cluster_checks import database_checks, nats_checks
+from chathooks.adapters.postgres.looking import Looked, SeenSeat
+from chathooks.app.cluster_checks import database_checks, nats_checks, node_checks
 from chathooks.app.findings import Check
 from chathooks.app.settings import Settings
 from support import services
+from support.cluster.nodes import running_cluster
 from support.command_line import Run, Shell
 from support.postgres import Databases, PrivateServer
 from support.services import Service, free_port, nats_service, program
@@ -33,6 +34,7 @@ SOUND = Looked(
     encrypted=True,
     missing=[],
     endpoints=[],
+    seats=[],
 )
 SHARED = Settings(
     database_url="postgresql://db/chathooks", nats_url="nats://nats:4222", secret_key=SECRET_KEY
@@ -241,3 +243,71 @@ def test_an_encrypted_connection_to_nats_is_as_it_should_be() -> None:
     looked = LookedNats("nats:4222", "2.10.1", jetstream=True, encrypted=True)
     checks = nats_checks(looked, replace(SHARED, nats_url="tls://nats:4222"))
     assert [check.state for check in checks] == ["ok"]
+
+
+def seat(name: str, *, works: bool = False, shares: int = 0, **told: bool) -> SeenSeat:
+    return SeenSeat(
+        name, works, shares, leads=told.get("leads", False), beats=told.get("beats", True)
+    )
+
+
+WHOLE = [seat("a"), seat("b"), seat("b", works=True, shares=64, leads=True)]
+
+
+def test_every_node_is_told_with_what_it_does() -> None:
+    checks = node_checks(WHOLE, SHARED)
+    assert [(check.name, check.state, check.message) for check in checks] == [
+        ("node a", "ok", "It serves the API."),
+        ("node b", "ok", "It delivers for 64 of 64 shares, and leads."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seats", "name", "state", "words"),
+    [
+        ([*WHOLE, seat("c", beats=False)], "node c", "warning", "no sign of life"),
+        ([*WHOLE, seat("b", works=True)], "node b", "warning", "several processes"),
+        ([*WHOLE, seat("c"), seat("c", works=True)], "node c", "ok", "no share yet"),
+        ([seat("a")], "nodes", "warning", "No node delivers"),
+        ([seat("a"), seat("a", works=True, beats=False)], "nodes", "warning", "No node delivers"),
+        ([seat("a"), seat("a", works=True, shares=9)], "nodes", "warning", "No node leads"),
+    ],
+)
+def test_what_lacks_in_a_cluster_is_found(
+    seats: list[SeenSeat], name: str, state: str, words: str
+) -> None:
+    check = of_name(node_checks(seats, SHARED), name)
+    assert check.state == state
+    assert words in check.message
+
+
+def test_a_process_that_would_want_the_store_for_itself_is_warned_before() -> None:
+    check = of_name(node_checks(WHOLE, replace(SHARED, nats_url=None)), "nodes")
+    assert check.state == "failed"
+    assert "CHATHOOKS_NATS_URL" in check.advice
+
+
+def test_where_nobody_shares_the_store_there_is_nothing_to_say() -> None:
+    assert node_checks([], SHARED) == []
+
+
+async def test_the_nodes_of_a_real_cluster_are_shown(tmp_path: Path) -> None:
+    async with running_cluster(tmp_path, api=1, delivery=2) as cluster:
+        told = found(
+            await examine(tmp_path, cluster.postgres.url(), f"nats://127.0.0.1:{cluster.nats.port}")
+        )
+        nodes = {name: check for name, check in told.items() if name.startswith("node ")}
+        assert set(nodes) == {f"node {name}" for name in cluster.nodes}
+        assert {check["state"] for check in nodes.values()} == {"ok"}
+        assert nodes["node api-1"]["message"] == "It serves the API."
+        leader = cluster.leader()
+        for name in cluster.workers:
+            leads = ", and leads" if name == leader else ""
+            assert nodes[f"node {name}"]["message"] == f"It delivers for 32 of 64 shares{leads}."
+        cluster.pause("delivery-1")
+        told = found(
+            await examine(tmp_path, cluster.postgres.url(), f"nats://127.0.0.1:{cluster.nats.port}")
+        )
+        assert "no sign of life" in told["node delivery-1"]["message"]
+        assert told["node delivery-2"]["state"] == "ok"
+        cluster.resume("delivery-1")

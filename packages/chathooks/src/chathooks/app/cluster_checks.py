@@ -1,12 +1,18 @@
 """What `chathooks doctor` finds of PostgreSQL and NATS. Nothing here looks by itself: it judges what was found."""
 
+from collections.abc import Sequence
+from itertools import groupby
+
 from chathooks.adapters.nats.looking import LookedNats
-from chathooks.adapters.postgres.looking import Looked
+from chathooks.adapters.postgres.looking import Looked, SeenSeat
 from chathooks.app.cluster import connections_needed
 from chathooks.app.findings import Check
 from chathooks.app.settings import Settings
+from chathooks.delivery.shares import LANE_SHARES
 
 CLOCK_DIFFERENCE_MS_MAX = 1_000
+SEATS_OF_NODE_MAX = 2
+"""One of commands, one of lanes."""
 _MS_PER_S = 1_000
 
 
@@ -25,6 +31,7 @@ def database_checks(looked: Looked, settings: Settings) -> list[Check]:
         _connections(looked, connections_needed(settings)),
         _database_clock(looked.ahead_ms),
     ]
+    checks += node_checks(looked.seats, settings)
     if settings.secret_key is None:
         checks.append(
             Check(
@@ -98,6 +105,67 @@ def _database_clock(ahead_ms: int) -> Check:
         message=f"It is {seconds:.1f} s {'ahead of' if ahead_ms > 0 else 'behind'} this machine's clock.",
         advice="Let NTP keep the time on both machines: times in the API and in signatures are this machine's.",
     )
+
+
+def node_checks(seats: Sequence[SeenSeat], settings: Settings) -> list[Check]:
+    """What there is to say of the nodes that share the store."""
+    if not seats:
+        return []
+    checks = [
+        _node(name, list(of_node)) for name, of_node in groupby(seats, key=lambda seat: seat.name)
+    ]
+    if not settings.in_cluster:
+        checks.append(
+            Check(
+                name="nodes",
+                state="failed",
+                message="Other processes share this store; with these settings a process would want it for itself.",
+                advice="Set CHATHOOKS_NATS_URL as they have it.",
+            )
+        )
+    elif not any(seat.works and seat.beats for seat in seats):
+        checks.append(
+            Check(
+                name="nodes",
+                state="warning",
+                message="No node delivers.",
+                advice="Start one with CHATHOOKS_ROLE=delivery or all.",
+            )
+        )
+    elif not any(seat.leads for seat in seats):
+        checks.append(
+            Check(
+                name="nodes",
+                state="warning",
+                message="No node leads at this moment, so nothing new is delivered.",
+                advice="Look again: another takes the lead within 10 s.",
+            )
+        )
+    return checks
+
+
+def _node(name: str, seats: Sequence[SeenSeat]) -> Check:
+    shares = sum(seat.shares for seat in seats)
+    does = f"delivers for {shares} of {LANE_SHARES} shares" if shares else "serves the API"
+    if not shares and any(seat.works for seat in seats):
+        does = "delivers for no share yet"
+    if any(seat.leads for seat in seats):
+        does += ", and leads"
+    if len(seats) > SEATS_OF_NODE_MAX:
+        return Check(
+            name=f"node {name}",
+            state="warning",
+            message=f"It {does}; several processes have this name.",
+            advice="Give each a CHATHOOKS_NODE_NAME of its own, so that you can tell them apart.",
+        )
+    if not all(seat.beats for seat in seats):
+        return Check(
+            name=f"node {name}",
+            state="warning",
+            message=f"It {does}, and shows no sign of life.",
+            advice="If it does not come back others take its work over within 10 s.",
+        )
+    return Check(name=f"node {name}", state="ok", message=f"It {does}.")
 
 
 def nats_checks(looked: LookedNats, settings: Settings) -> list[Check]:

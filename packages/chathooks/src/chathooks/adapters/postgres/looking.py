@@ -1,5 +1,6 @@
 """What `chathooks doctor` looks at in a PostgreSQL store. Nothing is changed and no lock is taken."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,29 @@ from chathooks.adapters.postgres.schema import pending, refuse_newer, schema_ver
 from chathooks.adapters.postgres.statements import statements
 
 ENDPOINTS_MAX = 1000
+BEATS_S_MAX = 3.0
+"""How long a look waits for every seat to beat; they do each second."""
+LOOK_AGAIN_S = 0.25
+SEATS_SINCE = 15
+"""The migration that made their table."""
 _NS_PER_MS = 1_000_000
 
 _SQL = statements("session.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSeat:
+    """A writing session of a node."""
+
+    name: str
+    """The node's."""
+    works: bool
+    """Whether it can deliver."""
+    shares: int
+    """Of the lanes, that it delivers for."""
+    leads: bool
+    beats: bool
+    """Whether its session lives and it beat while it was looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +58,8 @@ class Looked:
     """Names of migrations."""
     endpoints: list[tuple[str, str]]
     """(id, url) of enabled webhooks."""
+    seats: list[SeenSeat]
+    """Of the nodes of the cluster; none where one process has the store for itself, or nobody does."""
 
 
 async def look(database: Database) -> Looked:
@@ -51,6 +74,7 @@ async def look(database: Database) -> Looked:
                 cursor, "settings_of_server"
             )
             ahead_ms = await _ahead_ms(cursor)
+            seats = await _seats(cursor) if version >= SEATS_SINCE else []
             endpoints = []
             if version:
                 await cursor.execute(_SQL["enabled_endpoints"], (ENDPOINTS_MAX,))
@@ -67,6 +91,7 @@ async def look(database: Database) -> Looked:
             encrypted=connection.pgconn.ssl_in_use,
             missing=[f"{step.number:04} {step.name}" for step in pending(version)],
             endpoints=endpoints,
+            seats=seats,
         )
     finally:
         await connection.close()
@@ -87,3 +112,22 @@ async def _ahead_ms(cursor: AsyncRawCursor[Any]) -> int:
     if database_ms > after_ms:
         return int(database_ms - after_ms)
     return int(min(0, database_ms - before_ms))
+
+
+async def _seats(cursor: AsyncRawCursor[Any]) -> list[SeenSeat]:
+    first: dict[int, int] = {}
+    moved: set[int] = set()
+    ends_at = time.monotonic() + BEATS_S_MAX
+    while True:
+        await cursor.execute(_SQL["seats_now"])
+        rows = await cursor.fetchall()
+        for _, _, seat, beat, *_ in rows:
+            if beat > first.setdefault(seat, beat):
+                moved.add(seat)
+        if all(row[2] in moved for row in rows) or time.monotonic() > ends_at:
+            break
+        await asyncio.sleep(LOOK_AGAIN_S)
+    return [
+        SeenSeat(name, bool(works), shares, leads, alive and seat in moved)
+        for name, works, seat, _, alive, shares, leads in rows
+    ]

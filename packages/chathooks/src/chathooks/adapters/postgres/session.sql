@@ -19,6 +19,12 @@ SELECT current_setting('full_page_writes'), current_setting('synchronous_commit'
 -- time_now --
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint
 
+-- seats_now --
+SELECT name, works, seat, beat, EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = session),
+    (SELECT count(*) FROM shares WHERE shares.seat = seats.seat AND share <> 0),
+    EXISTS (SELECT 1 FROM shares WHERE shares.seat = seats.seat AND share = 0)
+FROM seats ORDER BY name, seat
+
 -- read_begin --
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
 
