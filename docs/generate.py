@@ -29,9 +29,7 @@ from chathooks_receiver.tools.faults.modes import MODES
 FOLDER = Path(__file__).parent / "reference"
 
 RESERVED_SETTINGS: Mapping[str, str] = {
-    "nats_url": "refused at the start: this version queues deliveries in its database only",
     "media_url": "refused at the start: this version serves no media",
-    "role": "anything but `all` is refused at the start: in this version one process does everything",
     "call_timeout": "read, without effect: this version serves no calls",
     "public_url": "read, without effect: this version makes no links to itself",
 }

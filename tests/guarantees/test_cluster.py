@@ -24,8 +24,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
 
 TAKEN_OVER_S_MAX = 10.0
 """Delivery contract §7: "taken over within 10 s"."""
-SWEPT_S_MAX = 12.0
-"""What no news was carried of is found by looking every 10 s."""
+SWEPT_S_MAX = 20.0
+"""What no news was carried of is found by looking every 10 s: once by the leader, then by who delivers."""
 EVERYWHERE_S_MAX = 1.0
 """Within which a change through one node is in effect at all others."""
 SLOW_S = 0.03
@@ -218,8 +218,8 @@ async def test_without_nats_everything_is_delivered_later_and_with_it_at_once_ag
             await cluster.kill_nats()
             await load.sent(30)
         ended = time.monotonic()
-        await drained(cluster, timeout_s=SWEPT_S_MAX + TAKEN_OVER_S_MAX)
-        assert time.monotonic() - ended < SWEPT_S_MAX + EVERYWHERE_S_MAX
+        await drained(cluster)
+        assert time.monotonic() - ended < SWEPT_S_MAX
         await cluster.start_nats()
         async with load.running():
             await load.sent(30)

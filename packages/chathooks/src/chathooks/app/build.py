@@ -25,7 +25,7 @@ from chathooks.api.build import build_api, build_probes
 from chathooks.api.rate_limits import RateLimits
 from chathooks.api.server import Listen
 from chathooks.app.anchor import AnchorKeeper, anchored_clock
-from chathooks.app.cluster import make_node, node_name_of
+from chathooks.app.cluster import make_node, node_name_of, open_bell
 from chathooks.app.cluster_clock import ClusterAnchorKeeper, cluster_clock
 from chathooks.app.copying import Step, copy_store
 from chathooks.app.runtime import AnyStore, Keeper, Runtime
@@ -65,10 +65,6 @@ log = structlog.get_logger("server")
 
 def _refuse_what_is_not_served(settings: Settings) -> None:
     wrong = settings.contradictions()
-    if settings.in_cluster:
-        wrong.setdefault(
-            "CHATHOOKS_NATS_URL", "this version queues deliveries in its database only"
-        )
     if settings.media_url is not None:
         wrong["CHATHOOKS_MEDIA_URL"] = "this version serves no media"
     refuse(wrong)
@@ -162,11 +158,7 @@ async def look_at_nats(settings: Settings) -> LookedNats | None:
     """What is found at the settings' NATS; None where none is named. Raises StartRefused."""
     if settings.nats_url is None:
         return None
-    return await nats_looking.look(
-        settings.nats_url,
-        ca_file=settings.nats_ca_file,
-        credentials_file=settings.nats_credentials_file,
-    )
+    return await nats_looking.look(settings.nats_url, ca_file=settings.nats_ca_file)
 
 
 async def copy_to_database(path: Path, settings: Settings, tell: Callable[[Step], None]) -> int:
@@ -200,6 +192,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         await prove_key(store, box)
         clock = await _clock(store, settings)
         credentials = await _first_app(settings, store, clock, random)
+        bell = await open_bell(settings, store, news, clock, random)
     except BaseException:
         await store.close()
         raise
@@ -229,6 +222,7 @@ async def build(settings: Settings, *, random: RandomBytes = system_random) -> R
         anchor=anchor,
         credentials=credentials,
         delivering=delivering,
+        bell=bell,
         notifier=notifier,
     )
 

@@ -16,7 +16,7 @@ from chathooks.app.build import (
     newest_schema,
     target_policy,
 )
-from chathooks.app.cluster_checks import database_checks, nats_checks
+from chathooks.app.cluster_checks import database_checks, nats_check
 from chathooks.app.findings import Check
 from chathooks.app.secrets import CREDENTIALS_FILE, SECRET_KEY_FILE
 from chathooks.app.settings import Settings
@@ -183,7 +183,7 @@ async def _nats(settings: Settings) -> list[Check]:
         looked = await look_at_nats(settings)
     except StartRefused as refused:
         return [Check(name="NATS", state="failed", message=refused.message)]
-    return [] if looked is None else nats_checks(looked, settings)
+    return [] if looked is None else [nats_check(looked)]
 
 
 def _clock() -> Check:

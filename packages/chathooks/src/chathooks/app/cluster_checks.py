@@ -168,27 +168,14 @@ def _node(name: str, seats: Sequence[SeenSeat]) -> Check:
     return Check(name=f"node {name}", state="ok", message=f"It {does}.")
 
 
-def nats_checks(looked: LookedNats, settings: Settings) -> list[Check]:
+def nats_check(looked: LookedNats) -> Check:
     """What there is to say of NATS."""
-    checks = [
-        Check(
-            name="NATS",
-            state="ok" if looked.jetstream else "failed",
-            message=f"{looked.where} is NATS {looked.server_version}"
-            + (", JetStream is on." if looked.jetstream else " without JetStream."),
-            advice=""
-            if looked.jetstream
-            else "Start it with -js, or with jetstream {} in its settings.",
-        )
-    ]
-    wanted = settings.nats_ca_file is not None or "tls://" in (settings.nats_url or "")
-    if wanted and not looked.encrypted:
-        checks.append(
-            Check(
-                name="NATS TLS",
-                state="failed",
-                message="The connection is not encrypted.",
-                advice="Give NATS a certificate (tls {} in its settings).",
-            )
-        )
-    return checks
+    return Check(
+        name="NATS",
+        state="ok" if looked.jetstream else "failed",
+        message=f"{looked.where} is NATS {looked.server_version}"
+        + (", JetStream is on." if looked.jetstream else " without JetStream."),
+        advice=""
+        if looked.jetstream
+        else "Start it with -js, or with jetstream {} in its settings.",
+    )

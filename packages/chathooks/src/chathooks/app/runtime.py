@@ -46,8 +46,8 @@ class Delivering(Protocol):
 class Bell(Protocol):
     """Carries news between the processes of a cluster."""
 
-    async def start(self) -> None: ...
-    async def stop(self) -> None: ...
+    async def close(self) -> None:
+        """Send what is left to send, and end."""
 
 
 class Keeper(Protocol):
@@ -99,8 +99,6 @@ class Runtime:
 
     async def start(self) -> None:
         """Deliver, then listen. Raises StartRefused."""
-        if self.bell is not None:
-            await self.bell.start()
         await self.client.start()
         if self.delivering is not None:
             await self.delivering.start()
@@ -132,7 +130,7 @@ class Runtime:
         except StoreUnavailable as error:
             log.warning("the clocks are not noted", reason=error.message)
         if self.bell is not None:
-            await self.bell.stop()
+            await self.bell.close()
         await self.store.close()
         if self.notifier is not None:
             await asyncio.to_thread(self.notifier.close)

@@ -232,9 +232,11 @@ SETTINGS: tuple[Setting, ...] = (
         "PostgreSQL store; one process does everything where not given.",
     ),
     Setting(
-        "nats_ca_file", _path, None, "CA certificates (PEM) that NATS's is verified with; TLS then."
+        "nats_ca_file",
+        _path,
+        None,
+        "CA certificates (PEM) that NATS's is verified with; TLS is asked for then.",
     ),
-    Setting("nats_credentials_file", _path, None, "Credentials file (.creds) to log in to NATS."),
     Setting(
         "media_url", _text, None, "Object store for media; the data directory where not given."
     ),
@@ -334,7 +336,6 @@ class Settings:
     database_statement_timeout: float = 15.0
     nats_url: str | None = field(default=None, repr=False)
     nats_ca_file: Path | None = None
-    nats_credentials_file: Path | None = None
     media_url: str | None = None
     public_url: str | None = None
     tls_cert_file: Path | None = None
@@ -374,9 +375,8 @@ class Settings:
                     "without NATS one process does everything: use all, or give CHATHOOKS_NATS_URL "
                     "and CHATHOOKS_DATABASE_URL"
                 )
-            for name in ("nats_ca_file", "nats_credentials_file"):
-                if getattr(self, name) is not None:
-                    wrong[_BY_NAME[name].variable] = "it goes together with CHATHOOKS_NATS_URL"
+            if self.nats_ca_file is not None:
+                wrong["CHATHOOKS_NATS_CA_FILE"] = "it goes together with CHATHOOKS_NATS_URL"
         return wrong
 
     def summary(self) -> dict[str, str]:

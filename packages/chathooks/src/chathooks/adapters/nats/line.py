@@ -41,7 +41,9 @@ class NoTls(nats.errors.Error):
     """TLS was asked for and the server has none."""
 
 
-class _Connection(Client):  # type: ignore[misc, unused-ignore]
+class Connection(Client):  # type: ignore[misc, unused-ignore]
+    """nats-py's, which says nothing about itself to a server that should have TLS and has none."""
+
     wants_tls = False
 
     def _connect_command(self) -> bytes:
@@ -58,7 +60,7 @@ class Line:
         self._stream = stream
         self._subject = subject(stream)
         self._hear = hear
-        self._client = _Connection()
+        self._client = Connection()
         self._consumer: str | None = None
         self._last_error: Exception | None = None
         self.lost = asyncio.Event()

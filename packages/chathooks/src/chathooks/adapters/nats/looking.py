@@ -1,18 +1,15 @@
 """What `chathooks doctor` looks at in NATS. Nothing is changed."""
 
 import asyncio
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import nats
 import nats.errors
-import nats.js.errors
-from nats.aio.client import Client
 
+from chathooks.adapters.nats import addresses, stream
+from chathooks.adapters.nats.line import CLOSE_S_MAX, CONNECT_S_MAX, FAULTS, Connection, NoTls
 from chathooks.kernel.errors import StartRefused
-
-LOOK_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,84 +20,68 @@ class LookedNats:
     """Host and port of the server that answered; never a password."""
     server_version: str
     jetstream: bool
-    encrypted: bool
 
 
-def tls_of(urls: str, ca_file: Path | None) -> ssl.SSLContext | None:
-    """How NATS is verified; None: not at all, as neither its address nor a file of certificates asks for it.
-
-    Raises StartRefused.
-    """
-    if ca_file is None and "tls://" not in urls:
-        return None
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError:
-        raise StartRefused(
-            "ERR_NATS",
-            f"{ca_file} cannot be read as certificates. CHATHOOKS_NATS_CA_FILE takes a file of certificates in PEM.",
-            {"CHATHOOKS_NATS_CA_FILE": "cannot be read"},
-        ) from None
-
-
-async def look(urls: str, *, ca_file: Path | None, credentials_file: Path | None) -> LookedNats:
+async def look(url: str, *, ca_file: Path | None = None) -> LookedNats:
     """Look once.
 
     Args:
-        urls: addresses of servers, comma-separated.
+        url: addresses of servers, comma-separated.
         ca_file: certificates (PEM) that the servers are verified with.
-        credentials_file: to log in with.
 
     Raises:
         StartRefused: ERR_NATS, no server can be used.
     """
-    tls = tls_of(urls, ca_file)
-    client = Client()
+    where = addresses.read(url, ca_file)
+    client = Connection()
+    client.wants_tls = where.tls is not None
+    errors: list[Exception] = []
+
+    async def note(error: Exception) -> None:
+        errors.append(error)
+
+    options: dict[str, Any] = {"tls": where.tls} if where.tls is not None else {}
     try:
-        async with asyncio.timeout(LOOK_TIMEOUT_S):
+        async with asyncio.timeout(CONNECT_S_MAX):
             await client.connect(
-                urls.split(","),
+                list(where.servers),
+                user=where.user,
+                password=where.password,
+                token=where.token,
                 allow_reconnect=False,
-                connect_timeout=2,
                 max_reconnect_attempts=1,
-                error_cb=_leave,
-                tls=tls,
-                user_credentials=None if credentials_file is None else str(credentials_file),
+                reconnect_time_wait=0,
+                connect_timeout=2,
+                error_cb=note,
+                **options,
             )
-            return LookedNats(
-                where=_where(client),
-                server_version=_version(client),
-                jetstream=await _has_jetstream(client),
-                # nats-py sets TLS up where the server asks for it, and only then.
-                encrypted=bool(client._server_info.get("tls_required")),
-            )
-    except (nats.errors.Error, OSError, TimeoutError) as error:
-        raise StartRefused(
-            "ERR_NATS",
-            f"NATS cannot be used: {str(error) or type(error).__name__}. Check CHATHOOKS_NATS_URL, and that NATS runs "
-            "and lets this user in.",
-        ) from None
+            return LookedNats(_where(client), _version(client), await _has_jetstream(client))
+    except FAULTS as error:
+        raise _refusal(errors[-1] if errors else error, str(where)) from None
     finally:
-        await client.close()
+        async with asyncio.timeout(CLOSE_S_MAX):
+            await client.close()
 
 
-async def _leave(error: Exception) -> None:
-    """What went wrong is raised by what was asked."""
+def _refusal(error: Exception, where: str) -> StartRefused:
+    if isinstance(error, NoTls):
+        return StartRefused("ERR_NATS", f"NATS at {where} has no TLS, which was asked for.")
+    return stream.refusal(error, where)
 
 
-def _where(client: Client) -> str:
+def _where(client: Connection) -> str:
     url = client.connected_url
     return "NATS" if url is None else f"{url.hostname}:{url.port}"
 
 
-def _version(client: Client) -> str:
+def _version(client: Connection) -> str:
     version = client.connected_server_version
     return f"{version.major}.{version.minor}.{version.patch}"
 
 
-async def _has_jetstream(client: Client) -> bool:
+async def _has_jetstream(client: Connection) -> bool:
     try:
-        await client.jetstream(timeout=LOOK_TIMEOUT_S).account_info()
-    except (nats.js.errors.Error, nats.errors.NoRespondersError):
+        await stream.account(client)
+    except (nats.errors.NoRespondersError, stream.JetStreamRefused):
         return False
     return True

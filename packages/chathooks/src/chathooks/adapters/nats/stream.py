@@ -72,6 +72,11 @@ async def _ask(client: Client, call: str, body: Any = None) -> dict[str, Any]:
     return found
 
 
+async def account(client: Client) -> None:
+    """Ask whether there is JetStream. Raises JetStreamRefused or nats.errors.Error where there is none."""
+    await _ask(client, "INFO")
+
+
 async def ensure_stream(client: Client, stream: str) -> Found:
     """Make the stream where it is missing, or give it the settings of this version.
 
