@@ -50,6 +50,14 @@ SPREAD = (
     "tests/guarantees/test_withdrawals.py",
 )
 """What holds for one engine holds for several behind a sequencer."""
+ON_A_CLUSTER = (
+    "tests/guarantees/test_attempts.py",
+    "tests/guarantees/test_engine_model.py",
+    "tests/guarantees/test_feed_order.py",
+    "tests/guarantees/test_promises_attempts.py",
+    "tests/guarantees/test_replays_of_many.py",
+)
+"""And also where each of them writes to PostgreSQL in a session of its own."""
 ROOT = Path(__file__).parents[1]
 
 
@@ -70,6 +78,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         names = BACKENDS if path.startswith(ON_BOTH) else ("sqlite",)
         if path.startswith(SPREAD):
             names = (*names, "spread")
+        if path.startswith(ON_A_CLUSTER):
+            names = (*names, "cluster")
     # One name alone leaves the test's id as it is.
     ids = None if len(names) > 1 else [pytest.HIDDEN_PARAM]
     metafunc.parametrize("backend", names, indirect=True, scope="module", ids=ids)
@@ -116,8 +126,9 @@ def backend(request: pytest.FixtureRequest) -> Iterator[stores.Backend]:
     """The kind of store that `support.stores` opens."""
     kind = getattr(request, "param", "sqlite")
     before = stores.current
-    if kind == "postgres":
-        stores.current = stores.Postgres(request.getfixturevalue("databases"))
+    if kind in ("postgres", "cluster"):
+        make = stores.Cluster if kind == "cluster" else stores.Postgres
+        stores.current = make(request.getfixturevalue("databases"))
     else:
         stores.current = stores.Spread() if kind == "spread" else stores.Sqlite()
     yield stores.current

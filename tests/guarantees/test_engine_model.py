@@ -18,10 +18,16 @@ import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    rule,
+    run_state_machine_as_test,
+)
 
 from chathooks.delivery.cycle import EngineLimits
 from chathooks.kernel.clock import ManualClock
+from support import stores
 from support.crash.world import TRIGGERS, Hook, World
 from support.rig import running
 from support.scripted_endpoint import ScriptedEndpoint
@@ -31,6 +37,7 @@ T = TypeVar("T")
 LONG = os.environ.get("CHATHOOKS_TORTURE") == "1"
 EXAMPLES = 3_000 if LONG else 100
 STEPS = 60 if LONG else 30
+SLOWER_OTHERWISE = 4
 OPERATION_S_MAX = 60
 NAMES = ("a", "b", "c")
 STREAMS = ("group/x", "group/y", None)
@@ -69,6 +76,8 @@ class EngineMachine(RuleBasedStateMachine):
         finally:
             self.run(self.world.close())
             self.runner.close()
+            if isinstance(stores.current, stores.Postgres):
+                stores.current.forget(Path(self.folder.name))
             self.folder.cleanup()
 
     async def _finish(self) -> None:
@@ -155,17 +164,21 @@ class EngineMachine(RuleBasedStateMachine):
             self.run(self.world.replay(name, number), calm=calm)
 
 
-EngineMachine.TestCase.settings = settings(
-    max_examples=EXAMPLES,
-    stateful_step_count=STEPS,
-    deadline=None,
-    derandomize=not LONG,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    print_blob=True,
-)
-
-TestAnyMixOfOperationsKeepsThePromises = EngineMachine.TestCase
+def test_any_mix_of_operations_keeps_the_promises(backend: stores.Backend) -> None:
+    alone_on_sqlite = isinstance(backend, stores.Sqlite) and not backend.spread
+    examples = EXAMPLES if alone_on_sqlite else EXAMPLES // SLOWER_OTHERWISE
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        EngineMachine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=STEPS,
+            deadline=None,
+            derandomize=not LONG,
+            database=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+            print_blob=True,
+        ),
+    )
 
 
 @pytest.mark.anyio

@@ -5,6 +5,7 @@ import ipaddress
 import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ class Rig:
             POLICY, resolver=self.resolver, user_agent="Chathooks/test", connections_max=10_000
         )
         await self.client.start()
-        kind: Any = Spread if stores.current.spread else Engine
+        kind: Any = partial(Spread, path=self.path) if stores.current.spread else Engine
         self.engine = kind(
             store=self.store,
             clock=self.clock,

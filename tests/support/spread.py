@@ -6,6 +6,7 @@ What tests ask of an engine is asked of all of them; so the promises that hold f
 import asyncio
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from chathooks.delivery.engine import Engine
 from chathooks.delivery.health import Health
 from chathooks.delivery.sequencer import Sequencer
 from chathooks.delivery.shares import LANE_SHARES
+from support import stores
 
 ENGINES = 2
 
@@ -20,20 +22,39 @@ ENGINES = 2
 class Spread:
     """Engines that deliver for every other share, behind one sequencer."""
 
-    def __init__(self, **parts: Any) -> None:
+    def __init__(self, *, path: Path, **parts: Any) -> None:
+        """
+        Args:
+            path: names the store.
+            parts: of each engine.
+        """
+        self._path = path
         self.health = Health()
-        limits = parts["limits"]
-        self.sequencer = Sequencer(
-            parts["store"], parts["clock"], self.health, backlog_max=limits.backlog_max
-        )
-        shares = range(1, LANE_SHARES + 1)
-        self.engines = [
-            Engine(**parts, health=self.health, shares=shares[place::ENGINES])
-            for place in range(ENGINES)
-        ]
+        self.engines: list[Engine] = []
+        self._parts = parts
+        self._stores: list[Any] = []
         self._task: asyncio.Task[Any] | None = None
 
+    async def _session(self) -> Any:
+        """Where one of them writes: a session of its own, if there can be several."""
+        if not isinstance(stores.current, stores.Cluster):
+            return self._parts["store"]
+        commands = self._parts["store"]
+        store = await stores.current.open_lanes(self._path)
+        if hasattr(commands, "beside"):
+            store = commands.beside(store)
+        self._stores.append(store)
+        return store
+
     async def start(self) -> None:
+        parts, limit = self._parts, self._parts["limits"].backlog_max
+        self.sequencer = Sequencer(
+            await self._session(), parts["clock"], self.health, backlog_max=limit
+        )
+        shares = range(1, LANE_SHARES + 1)
+        for place in range(ENGINES):
+            its = {**parts, "store": await self._session()}
+            self.engines.append(Engine(**its, health=self.health, shares=shares[place::ENGINES]))
         for engine in self.engines:
             await engine.start()
         await self.sequencer.start()
@@ -49,7 +70,12 @@ class Spread:
                 if task is not None:
                     task.cancel()
             await asyncio.gather(*(t for t in tasks if t is not None), return_exceptions=True)
+            await self._close()
             raise
+
+    async def _close(self) -> None:
+        for store in self._stores:
+            await store.close()
 
     async def stop(self) -> None:
         self.hold()
@@ -57,6 +83,7 @@ class Spread:
         await asyncio.gather(*(engine.stop() for engine in self.engines))
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._close()
 
     def hold(self) -> None:
         for engine in self.engines:
@@ -85,6 +112,7 @@ class Spread:
     def _has_work(self) -> bool:
         return (
             not self.sequencer._quiet.is_set()
+            or any(not store._idle.is_set() for store in self._stores)
             or any(engine._has_work() for engine in self.engines)
             or any(engine.position < self.sequencer.position for engine in self.engines)
         )

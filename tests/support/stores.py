@@ -17,6 +17,7 @@ from chathooks.adapters.postgres.store import PostgresStore
 from chathooks.adapters.postgres.transaction import PostgresTransaction
 from chathooks.adapters.sqlite.store import SqliteStore
 from chathooks.adapters.sqlite.transaction import SqliteTransaction
+from chathooks.kernel.news import News
 from support.postgres import Databases
 
 Store = Any
@@ -112,6 +113,27 @@ class Postgres:
                 self.databases.recycle(self._urls.pop(path))
 
 
+class Cluster(Postgres):
+    """PostgreSQL with several writing sessions: one of commands, one for each engine and for the sequencer."""
+
+    spread = True
+
+    async def open(self, path: Path) -> Store:
+        database = Database(url=self.url(path))
+        store = await PostgresStore.join(database, name="commands", news=News())
+        self._news[path] = store.news
+        return store
+
+    def __init__(self, databases: Databases) -> None:
+        super().__init__(databases)
+        self._news: dict[Path, News] = {}
+
+    async def open_lanes(self, path: Path) -> Store:
+        """A session of lanes on the same database, with the same news."""
+        database = Database(url=self.url(path))
+        return await PostgresStore.join_lanes(database, name="lanes", news=self._news[path])
+
+
 def translated(statement: str) -> str:
     """A test's statement in the words of PostgreSQL, with psycopg's placeholders."""
     parts = _STRING.split(statement)
@@ -124,7 +146,7 @@ def translated(statement: str) -> str:
     return "".join(parts)
 
 
-Backend = Sqlite | Postgres
+Backend = Sqlite | Postgres | Cluster
 current: Backend = Sqlite()
 
 

@@ -101,25 +101,33 @@ class _Arrivals(list[Received]):
 class UnreliableStore:
     """The store as the engine sees it; `failures` of its next transactions do all their work and are undone."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, first: "UnreliableStore | None" = None) -> None:
         self._store = store
+        self._first = first or self
         self.failures = 0
         self.error: type[Exception] = sqlite3.OperationalError
         self.read = store.read
+        self.close = store.close
+        self._idle = store._idle
         self.subscribe = store.subscribe
 
     async def write(
         self, command: Callable[[Any], Awaitable[Any]], *, patient: bool = False
     ) -> Any:
-        if self.failures == 0:
+        first = self._first
+        if first.failures == 0:
             return await self._store.write(command, patient=patient)
-        self.failures -= 1
+        first.failures -= 1
 
         async def undone(tx: Any) -> None:
             await command(tx)
-            raise self.error("this transaction fails")
+            raise first.error("this transaction fails")
 
         return await self._store.write(undone)
+
+    def beside(self, store: Store) -> "UnreliableStore":
+        """Another session, whose transactions fail as this one's do."""
+        return UnreliableStore(store, self)
 
 
 @dataclass
