@@ -74,9 +74,7 @@ def test_every_environment_variable_is_documented() -> None:
 
 
 REFUSED = {
-    "nats_url": "nats://nats.example:4222",
     "media_url": "s3://bucket/prefix",
-    "role": "api",
 }
 
 

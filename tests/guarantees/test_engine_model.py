@@ -37,7 +37,7 @@ T = TypeVar("T")
 LONG = os.environ.get("CHATHOOKS_TORTURE") == "1"
 EXAMPLES = 3_000 if LONG else 100
 STEPS = 60 if LONG else 30
-SLOWER_OTHERWISE = 4
+SLOWER_OTHERWISE = 5
 OPERATION_S_MAX = 60
 NAMES = ("a", "b", "c")
 STREAMS = ("group/x", "group/y", None)
