@@ -3,7 +3,7 @@
 import os
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Protocol
 
@@ -126,7 +126,7 @@ def make_node(
     async def open_lanes() -> LaneStore:
         return await PostgresStore.join_lanes(database, name=name, news=news)
 
-    def make_engine(store: LaneStore, shares: Sequence[int]) -> Engine:
+    def make_engine(store: LaneStore, shares: Sequence[int], certain: Callable[[], bool]) -> Engine:
         return Engine(
             store=store,
             clock=clock,
@@ -136,6 +136,7 @@ def make_node(
             limits=limits,
             health=health,
             shares=shares,
+            certain=certain,
         )
 
     def make_sequencer(store: LaneStore) -> Sequencer:

@@ -96,7 +96,8 @@ def backlog_changes(cycle: Cycle) -> dict[int, int]:
         if claim.left:
             changes[claim.subscription.lane] = -claim.left
     waits_again = chain(
-        (item.lane for item in cycle.returned), (one.lane for one in cycle.recorded.waiting)
+        (item.lane for item in cycle.returned if not item.replay),
+        (one.lane for one in cycle.recorded.waiting),
     )
     for lane in waits_again:
         changes[lane] = changes.get(lane, 0) + 1

@@ -18,7 +18,7 @@ concurrency and its fair share of the process allow (`lanes`). One timer waits f
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
 
@@ -34,14 +34,13 @@ from chathooks.delivery.lanes import Lane, Lanes
 from chathooks.delivery.loading import load
 from chathooks.delivery.queue import DeliveryTransaction, Sweep
 from chathooks.delivery.recording import Ended, record, recover
-from chathooks.delivery.records import ENDED_STATES, State
+from chathooks.delivery.records import State
 from chathooks.delivery.sender import Sender
 from chathooks.delivery.starting import Starter, hand_back, pause
 from chathooks.delivery.sweeping import Sweeps
-from chathooks.delivery.tally import tally
+from chathooks.delivery.tally import tally, tally_ended, tally_recorded
 from chathooks.egress.client import EgressClient
 from chathooks.egress.guard import TargetPolicy
-from chathooks.kernel import telemetry
 from chathooks.kernel.clock import Clock, Timer
 from chathooks.kernel.crypto import SecretBox
 from chathooks.kernel.errors import SeatLost, StoreUnavailable
@@ -60,8 +59,6 @@ STOP_SPARE_S = 3.0
 
 log = structlog.get_logger("delivery")
 
-_ENDED = {int(state): telemetry.DELIVERIES_ENDED.labels(state.shown) for state in ENDED_STATES}
-
 
 class Engine:
     """Delivers what the feed holds. `await start()`, later `await stop()`."""
@@ -77,17 +74,19 @@ class Engine:
         limits: EngineLimits,
         health: Health | None = None,
         shares: Sequence[int] | None = None,
+        certain: Callable[[], bool] | None = None,
     ) -> None:
         """
         Args:
             store: what is owed; with `shares`, the session whose seat holds them.
             health: told how deliveries end; its own where None.
             shares: whose lanes it delivers for, while a sequencer fans out; None: all, and it fans out itself.
+            certain: whether these are surely its own still (`starting`).
         """
         self._store = store
         self._clock = clock
         self._sender = Sender(client, clock, timeout_s=limits.timeout_s, ended=self._on_ended)
-        self._starter = Starter(self._sender.begin)
+        self._starter = Starter(self._sender.begin, certain)
         self._limits = limits
         self._shares = shares
         self.fanout: Fanout | Follower = (
@@ -187,6 +186,10 @@ class Engine:
     def _ring(self) -> None:
         self._quiet.clear()
         self._bell.set()
+
+    def go_on(self) -> None:
+        """The lanes are certainly its own again."""
+        self._ring()
 
     def _on_feed(self, _key: int) -> None:
         self._feed_waits = True
@@ -344,6 +347,9 @@ class Engine:
                 if key not in turns:
                     subscription = self.fanout.subscriptions.lanes[key]
                     turns[key] = self.lanes.by_key.get(key) or Lane(subscription)
+        if not self._starter.is_certain():
+            cycle.starved.extend(turns.values())
+            return
         due_now = {lane for lane, due_at in cycle.recorded.due if due_at <= moment.steady_ms}
         planned = -len(cycle.ended) - len(cycle.returned)
         claimed = 0
@@ -414,11 +420,7 @@ class Engine:
     def _apply_ended(self, cycle: Cycle) -> None:
         self._sender.tell()
         recorded = cycle.recorded
-        for numbers in recorded.delivered.values():
-            _ENDED[State.DELIVERED].inc(len(numbers))
-        ends = Counter(one.state for one in recorded.settled if one.due_at is None)
-        for state, count in ends.items():
-            _ENDED[state].inc(count)
+        tally_recorded(recorded)
         for key, numbers in cycle.gone.items():
             lane = self.lanes.by_key[key]
             self.lanes.ended(lane, len(numbers))
@@ -426,8 +428,7 @@ class Engine:
         now = self._clock.steady_ms()
         for item in cycle.returned:
             self.lanes.due_at(self.lanes.by_key[item.lane], now)
-        if cycle.withdrawn:
-            _ENDED[State.CANCELLED].inc(len(cycle.withdrawn))
+        tally_ended(settled.state for settled in cycle.withdrawn)
         self.health.recorded(cycle.ended, recorded)
         for key, due_at in recorded.due:
             self.lanes.due_at(self.lanes.of(self.fanout.subscriptions.lanes[key]), due_at)
@@ -449,16 +450,13 @@ class Engine:
         self._sweeps.done(sweep)
         subscription = self.fanout.subscriptions.lanes[sweep.lane]
         subscription.cursor = max(subscription.cursor, cycle.swept_cursor)
-        if cycle.swept:
-            _ENDED[State.CANCELLED].inc(len(cycle.swept))
+        tally_ended(settled.state for settled in cycle.swept)
         self._wake_lane(sweep.lane)
 
     def _apply_claim(self, claim: Claim) -> None:
         subscription = claim.subscription
         subscription.cursor = max(subscription.cursor, claim.cursor)
-        ends = Counter(settled.state for settled in claim.ended)
-        for state, count in ends.items():
-            _ENDED[state].inc(count)
+        ends = tally_ended(settled.state for settled in claim.ended)
         if expired := ends[State.EXPIRED]:
             self.health.expire(subscription.lane, expired)
             log.warning(

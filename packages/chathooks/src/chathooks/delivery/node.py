@@ -26,7 +26,7 @@ from chathooks.delivery.health import Health
 from chathooks.delivery.membership import MembershipTransaction, Roster
 from chathooks.delivery.queue import DeliveryTransaction
 from chathooks.delivery.sequencer import Sequencer
-from chathooks.delivery.shares import LEAD, Watch, plan
+from chathooks.delivery.shares import CERTAIN_MS, LEAD, Watch, plan
 from chathooks.kernel import telemetry
 from chathooks.kernel.clock import Clock
 from chathooks.kernel.errors import SeatLost, StartRefused, StoreUnavailable
@@ -64,7 +64,8 @@ class Parts:
 
     open_lanes: Callable[[], Awaitable[LaneStore]]
     """Raises StartRefused or StoreUnavailable."""
-    make_engine: Callable[[LaneStore, Sequence[int]], Engine]
+    make_engine: Callable[[LaneStore, Sequence[int], Callable[[], bool]], Engine]
+    """Of a session, shares, and whether these are surely the session's still."""
     make_sequencer: Callable[[LaneStore], Sequencer]
     schedules: Scheduled
 
@@ -87,6 +88,7 @@ class Node:
         self._sequencer: Sequencer | None = None
         self._roster: Roster | None = None
         self._stale: set[int] = set()
+        self._certain_until_ms = 0
         self._looked = asyncio.Event()
         self._stopping = False
         self._store: LaneStore | None = None
@@ -193,6 +195,7 @@ class Node:
 
     async def _look_forever(self, store: LaneStore) -> None:
         while True:
+            began_ms = self._clock.steady_ms()
             try:
                 roster = await store.write(_look)
             except StoreUnavailable:
@@ -201,9 +204,17 @@ class Node:
             else:
                 beats = {one.seat: one.beat for one in roster.seats if one.seat != roster.me}
                 self._stale = self._watch.look(beats)
+                was_certain = self._is_certain()
+                self._certain_until_ms = began_ms + CERTAIN_MS
+                for engine, _ in () if was_certain else tuple(self._engines):
+                    engine.go_on()
                 self._roster = roster
                 self._looked.set()
             await self._wait(LOOK_EVERY_MS)
+
+    def _is_certain(self) -> bool:
+        """Whether nobody can have taken this node's shares: it beat a short time ago."""
+        return self._clock.steady_ms() < self._certain_until_ms
 
     async def _shift_forever(self, store: LaneStore) -> None:
         while True:
@@ -235,7 +246,7 @@ class Node:
         served = {share for _, some in self._engines for share in some}
         lanes = [share for share in shares if share != LEAD and share not in served]
         if lanes and not self._stopping:
-            engine = self._parts.make_engine(store, lanes)
+            engine = self._parts.make_engine(store, lanes, self._is_certain)
             try:
                 await engine.start()
             except BaseException:

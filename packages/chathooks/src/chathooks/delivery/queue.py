@@ -181,7 +181,7 @@ class DeliveryTransaction(Notifying, Protocol):
         """Mark as in flight, one more attempt begun."""
 
     async def hand_back(self, claimed: Sequence[tuple[int, int]], due_at: int) -> None:
-        """Let (lane, number) claimed from the cursor wait in the due index instead, as if never claimed."""
+        """Let (lane, number) that were claimed wait in the due index, as if never claimed."""
 
     async def next_due(self, lane: int, *, replays_only: bool) -> int | None:
         """Earliest due time (steady ms) in a lane's due index."""

@@ -19,6 +19,10 @@ LOOKS_UNTIL_STALE = 5
 """A seat that has not beaten for so many looks in a row, a second apart, is taken to be dead."""
 
 
+CERTAIN_MS = 4_000
+"""So long after a beat nobody can have been taken for dead: looks are a second apart."""
+
+
 def share_of(lane: int) -> int:
     """The share that a lane belongs to."""
     return lane % LANE_SHARES + 1

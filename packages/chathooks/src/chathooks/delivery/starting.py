@@ -7,6 +7,9 @@ and bigger with it. A lane that is not answered, or in which a retry or a replay
 
 What waits here was never sent. When the webhook changes, the engine stops or the store cannot record, it is handed back
 to the store: its attempt counts as not begun, and the due index finds it. A crash leaves it in flight, as if it had been begun.
+
+In a cluster nothing begins while it is not certain that the lanes are still this engine's: a process that stood still
+for long must not send what another has sent meanwhile. What it had claimed is handed back, if there is anything to hand back to.
 """
 
 import asyncio
@@ -30,9 +33,14 @@ Begin = Callable[[Subscription, Endpoint, Candidate], None]
 class Starter:
     """Begins attempts as their lanes have slots."""
 
-    def __init__(self, begin: Begin) -> None:
-        """Args: begin: begins one attempt."""
+    def __init__(self, begin: Begin, certain: Callable[[], bool] | None = None) -> None:
+        """
+        Args:
+            begin: begins one attempt.
+            certain: whether the lanes are surely this engine's still; None: always.
+        """
         self._begin = begin
+        self._certain = certain
         self._stopped = False
         self._shown = 0
         self.running = 0
@@ -43,6 +51,10 @@ class Starter:
         """What kept a claimed attempt from beginning: the engine ends with it, as who told of an end cannot."""
         self.returned: list[Candidate] = []
         """Claimed and never begun; to be handed back in the next cycle."""
+
+    def is_certain(self) -> bool:
+        """Whether the lanes are surely this engine's still."""
+        return self._certain is None or self._certain()
 
     def take(self, lane: Lane, endpoint: Endpoint, items: Sequence[Candidate]) -> None:
         """Begin what was claimed, as soon as the lane has slots."""
@@ -66,6 +78,9 @@ class Starter:
     def _fill(self, lane: Lane) -> None:
         endpoint = lane.endpoint
         if endpoint is None or lane.filling:
+            return
+        if not self.is_certain():
+            self.give_back(lane)
             return
         lane.filling = True  # an attempt that needs no sending ends before `begin` returns
         ahead, begin, subscription = lane.ahead, self._begin, lane.subscription
@@ -120,7 +135,7 @@ async def hand_back(
 
     Args:
         tx: the cycle's transaction.
-        returned: first attempts of lanes that are not ordered.
+        returned: deliveries whose attempt did not begin.
         subscriptions: by lane.
         now: steady ms.
     """
@@ -129,7 +144,8 @@ async def hand_back(
     waiting: list[tuple[int, int]] = []
     cancelled: list[Settled] = []
     for item in returned:
-        if subscriptions[item.lane].is_withdrawn(item.number, item.trigger_number):
+        withdrawn = subscriptions[item.lane].is_withdrawn(item.number, item.trigger_number)
+        if withdrawn and not item.replay and item.ordered_stream is None:
             cancelled.append(
                 Settled(int(State.CANCELLED), item.failures, None, None, item.lane, item.number)
             )

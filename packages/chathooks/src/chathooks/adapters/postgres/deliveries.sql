@@ -68,7 +68,7 @@ FROM unnest(?::bigint[], ?::bigint[]) AS claimed (lane, number)
 WHERE deliveries.lane = claimed.lane AND deliveries.number = claimed.number
 
 -- hand_back --
-UPDATE deliveries SET state = 0, attempt = attempt - 1, due_at = ?::bigint
+UPDATE deliveries SET state = CASE WHEN failures > 0 THEN 2 ELSE 0 END, attempt = attempt - 1, due_at = ?::bigint
 FROM unnest(?::bigint[], ?::bigint[]) AS returned (lane, number)
 WHERE deliveries.lane = returned.lane AND deliveries.number = returned.number
 

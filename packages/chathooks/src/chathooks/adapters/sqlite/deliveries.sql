@@ -62,7 +62,7 @@ UPDATE deliveries SET state = 1, attempt = attempt + 1 WHERE lane = ? AND number
 UPDATE deliveries SET state = 1, attempt = attempt + 1, due_at = 0 WHERE lane = ? AND number = ?
 
 -- hand_back --
-UPDATE deliveries SET state = 0, attempt = attempt - 1, due_at = ? WHERE lane = ? AND number = ?
+UPDATE deliveries SET state = CASE WHEN failures > 0 THEN 2 ELSE 0 END, attempt = attempt - 1, due_at = ? WHERE lane = ? AND number = ?
 
 -- next_due --
 SELECT due_at FROM deliveries INDEXED BY deliveries_due
