@@ -152,7 +152,7 @@ BELL_RECONNECTS = Counter(
 )
 BELL_SWEPT = Counter(
     "chathooks_bell_swept_total",
-    "Looks at everything anew: timer, reconnected, gap, unreadable",
+    "Looks at everything anew: timer, away, reconnected, gap, unreadable",
     ["why"],
     registry=REGISTRY,
 )

@@ -171,6 +171,8 @@ class NatsBell:
                 return await self._open_line()
             except FAULTS as error:
                 log.debug("no bell yet", error=type(error).__name__)
+                # No news come or go: what one node makes of another's work would wait for a timer at each of the two.
+                self._sweep("away")
             wait_s = min(AGAIN_S_MAX, wait_s * 2)
 
     async def _send(self, line: Line) -> None:
