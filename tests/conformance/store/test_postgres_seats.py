@@ -9,10 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from chathooks.adapters.postgres import lease, tenure
+from chathooks.adapters.postgres import lease, schema, tenure
 from chathooks.adapters.postgres import store as store_module
 from chathooks.adapters.postgres.connecting import Database
 from chathooks.adapters.postgres.failures import OutcomeUnknown
+from chathooks.adapters.postgres.migrating import PostgresSchema
+from chathooks.adapters.postgres.statements import Migration, migrations
 from chathooks.adapters.postgres.store import PostgresStore
 from chathooks.kernel.errors import ChathooksError, SeatLost, StartRefused, StoreUnavailable
 from chathooks.kernel.news import EVERYTHING, News
@@ -311,7 +313,6 @@ async def test_a_process_with_the_store_for_itself_and_a_cluster_keep_each_other
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "LOCK_WAITS", 1)
-    monkeypatch.setattr(tenure, "LOCK_WAITS", 1)
     node = await cluster.commands()
     with pytest.raises(StartRefused) as refused:
         await PostgresStore.open(Database(url=cluster.url))
@@ -346,3 +347,26 @@ async def test_who_waits_too_long_for_the_baton_is_refused_and_nothing_is_kept(
         with pytest.raises(StoreUnavailable):
             await asyncio.wait_for(store.write(_append), WAIT_S)
     assert await asyncio.wait_for(store.write(_append), WAIT_S) == 1
+
+
+async def test_additive_migrations_are_applied_while_nodes_serve_and_others_are_not(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LOCK_WAITS", 1)
+    store = await cluster.commands()
+    newest = migrations()[-1].number
+    for place, words in enumerate(("-- additive", "-- changes what nodes know"), start=1):
+        script = f"{words}\nCREATE TABLE more_{place} (one BIGINT)"
+        step = Migration(newest + place, f"more_{place}", script, newest)
+        known = (*schema.migrations(), step)
+        monkeypatch.setattr(schema, "migrations", lambda known=known: known)
+        applying = PostgresSchema(Database(url=cluster.url)).apply()
+        if place == 1:
+            assert await applying == [(step.number, step.name)]
+        else:
+            with pytest.raises(StartRefused) as refused:
+                await applying
+            assert refused.value.code == "ERR_STORE_IN_USE"
+    assert await store.write(_append) == 1
+    cluster.run("DROP TABLE more_1")
+    cluster.run(f"DELETE FROM chathooks_schema WHERE number > {newest}")

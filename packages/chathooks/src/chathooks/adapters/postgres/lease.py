@@ -22,6 +22,7 @@ from chathooks.kernel.errors import StartRefused
 
 LOCK_CLASS = 0x43485448
 """First half of the advisory lock's key ("CHTH"); the second names the schema."""
+MIGRATION_LOCK_CLASS = LOCK_CLASS + 1
 LOCK_WAITS = 5
 """How often a start waits for the lock, LOCK_TIMEOUT_S each: the session of a killed process ends soon."""
 
@@ -70,6 +71,39 @@ async def take_lock(connection: AsyncConnection[Any], where: str) -> None:
         f"Another process is serving the database {where}. Stop it first, or start this one with another "
         "CHATHOOKS_DATABASE_URL.",
     )
+
+
+async def share_store(connection: AsyncConnection[Any], where: str) -> None:
+    """Keep everybody from taking the store for himself, waiting a bounded time for one who has it.
+
+    Raises:
+        StartRefused: a process has it for itself.
+    """
+    async with AsyncRawCursor(connection) as cursor:
+        for waits in range(LOCK_WAITS):
+            try:
+                await cursor.execute(_SQL["share_store"], (LOCK_CLASS,))
+            except errors.LockNotAvailable:
+                if waits == 0:
+                    log.warning("a process has the store for itself; waiting for it", store=where)
+                continue
+            return
+    raise StartRefused(
+        "ERR_STORE_IN_USE",
+        f"A process has the database {where} for itself: a server without CHATHOOKS_NATS_URL, or chathooks migrate. "
+        "Stop it first, or start it as a node of the cluster.",
+    )
+
+
+async def take_migration_lock(connection: AsyncConnection[Any]) -> None:
+    """Be the only one that migrates a store which others serve. Raises StartRefused."""
+    async with AsyncRawCursor(connection) as cursor:
+        try:
+            await cursor.execute(_SQL["lock_migrations"], (MIGRATION_LOCK_CLASS,))
+        except errors.LockNotAvailable:
+            raise StartRefused(
+                "ERR_STORE_IN_USE", "Another chathooks migrate is at work. Wait for it to end."
+            ) from None
 
 
 async def begin_epoch(connection: AsyncConnection[Any]) -> Lease:

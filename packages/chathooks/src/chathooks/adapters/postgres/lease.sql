@@ -4,6 +4,12 @@ SELECT pg_try_advisory_lock(?::integer, hashtext(current_schema()))
 -- wait_for_lock --
 SELECT pg_advisory_lock(?::integer, hashtext(current_schema()))
 
+-- share_store --
+SELECT pg_advisory_lock_shared(?::integer, hashtext(current_schema()))
+
+-- lock_migrations --
+SELECT pg_advisory_lock(?::integer, hashtext(current_schema()))
+
 -- end_session --
 SELECT pg_terminate_backend(pid) FROM pg_locks
 WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())

@@ -1,7 +1,7 @@
 """What `chathooks migrate` does to a PostgreSQL store."""
 
 from chathooks.adapters.postgres.connecting import Database
-from chathooks.adapters.postgres.lease import take_lock
+from chathooks.adapters.postgres.lease import share_store, take_lock, take_migration_lock
 from chathooks.adapters.postgres.schema import apply, pending, refuse_newer, schema_version
 
 
@@ -28,12 +28,20 @@ class PostgresSchema:
     async def apply(self) -> list[tuple[int, str]]:
         """Apply what is missing; answers what was applied.
 
+        Where all that is missing is additive, nodes of a cluster may serve the store meanwhile.
+
         Raises:
             StartRefused: the database cannot be used, a process serves the store, or it is newer than this program.
         """
         connection = await self._database.connect_or_refuse()
         try:
-            await take_lock(connection, self.where())
+            version, _ = await schema_version(connection)
+            if version and all(step.is_additive for step in pending(version)):
+                # Nodes of an older program may go on serving: nothing that they know changes.
+                await share_store(connection, self.where())
+                await take_migration_lock(connection)
+            else:
+                await take_lock(connection, self.where())
             return [(step.number, step.name) for step in await apply(connection)]
         finally:
             await connection.close()

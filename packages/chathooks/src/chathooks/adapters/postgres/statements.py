@@ -26,6 +26,11 @@ class Migration(NamedTuple):
     compatible: int
     """Programs that know this migration or a later one may use a store that has this step."""
 
+    @property
+    def is_additive(self) -> bool:
+        """Whether programs that do not know it may go on using the store."""
+        return self.script.startswith(ADDITIVE)
+
 
 @lru_cache(COMPLETED_STATEMENTS_KEPT)
 def numbered(sql: str) -> str:

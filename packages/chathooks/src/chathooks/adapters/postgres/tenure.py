@@ -15,27 +15,27 @@ from typing import Any, Protocol, cast
 
 import psycopg
 import structlog
-from psycopg import AsyncConnection, AsyncCursor, AsyncRawCursor, errors
+from psycopg import AsyncConnection, AsyncCursor, AsyncRawCursor
 
 from chathooks.adapters.postgres.connecting import LOCK_TIMEOUT_S
 from chathooks.adapters.postgres.connection import Allotments
 from chathooks.adapters.postgres.lease import (
     LOCK_CLASS,
-    LOCK_WAITS,
     Lease,
     begin_epoch,
     load_counters,
+    share_store,
     sign_batch,
     take_back,
     take_lock,
 )
 from chathooks.adapters.postgres.statements import statements
-from chathooks.kernel.errors import StartRefused
 
 BATON_WAIT_S = 10.0
 """How long a batch waits for those of other nodes. A node that stands still with the baton is deposed sooner."""
 
 _SESSION = statements("session.sql")
+_LEASE = statements("lease.sql")
 _SQL = statements("tenure.sql")
 _MS_PER_S = 1000
 
@@ -139,23 +139,7 @@ class SeatTenure:
 
     async def take(self, connection: AsyncConnection[Any], where: str) -> None:
         """See `Tenure`."""
-        async with AsyncRawCursor(connection) as cursor:
-            await self._share_store(cursor, where)
-
-    async def _share_store(self, cursor: AsyncRawCursor[Any], where: str) -> None:
-        for waits in range(LOCK_WAITS):
-            try:
-                await cursor.execute(_SQL["share_store"], (LOCK_CLASS,))
-            except errors.LockNotAvailable:
-                if waits == 0:
-                    log.warning("a process has the store for itself; waiting for it", store=where)
-                continue
-            return
-        raise StartRefused(
-            "ERR_STORE_IN_USE",
-            f"A process has the database {where} for itself: a server without CHATHOOKS_NATS_URL, or chathooks "
-            "migrate. Stop it first, or start it as a node of the cluster.",
-        )
+        await share_store(connection, where)
 
     async def enter(self, connection: AsyncConnection[Any]) -> None:
         """See `Tenure`: take a new seat."""
@@ -170,7 +154,7 @@ class SeatTenure:
     async def take_back(self, connection: AsyncConnection[Any]) -> bool:
         """See `Tenure`."""
         async with AsyncRawCursor(connection) as cursor:
-            await cursor.execute(_SQL["share_store"], (LOCK_CLASS,))
+            await cursor.execute(_LEASE["share_store"], (LOCK_CLASS,))
             await cursor.execute(_SQL["try_seat"], (self.seat,))
             row = await cursor.fetchone()
             if row is None or not row[0]:

@@ -1,6 +1,3 @@
--- share_store --
-SELECT pg_advisory_lock_shared(?::integer, hashtext(current_schema()))
-
 -- new_seat --
 INSERT INTO seats (name, works, session, batch, beat) VALUES (?, ?, pg_backend_pid(), 0, 0) RETURNING seat, session
 
