@@ -292,14 +292,18 @@ async def test_a_server_without_jetstream_is_refused(tmp_path: Path) -> None:
     assert refused.value.code == "ERR_NATS"
 
 
-async def test_a_server_that_is_not_there_is_refused(
+async def test_a_node_starts_while_nats_is_away_and_hears_others_once_it_is_there(
     server: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Nothing that is owed is in NATS, so a node that restarts during its outage must not stay away with it."""
     monkeypatch.setattr(bell_module, "START_S_MAX", 0.5)
     server.kill()
-
-    with pytest.raises(StartRefused, match=r"cannot be reached.*Check CHATHOOKS_NATS_URL"):
-        await Node("a").open(url(server))
+    async with nodes(url(server), "a", "b") as (a, b):
+        await eventually(lambda: b.rung_everything > 0)
+        server.start()
+        await eventually(lambda: a.bell._line is not None and b.bell._line is not None, 20.0)
+        a.bell.publish(Topic.WEBHOOK, 1)
+        await b.hears(Topic.WEBHOOK, 1)
 
 
 async def test_a_wrong_password_is_refused_and_not_told(tmp_path: Path) -> None:

@@ -79,11 +79,16 @@ class NatsBell:
             ca_file: PEM certificates to trust instead of the system's; TLS is asked for.
 
         Raises:
-            StartRefused: `ERR_NATS`, NATS is not there within START_S_MAX, refuses, or has no JetStream.
+            StartRefused: `ERR_NATS`, NATS refuses, or has no JetStream. One that cannot be reached within START_S_MAX is
+                no reason not to start: nothing that is owed is in it.
         """
         where = addresses.read(url, ca_file)
         bell = cls(where, store_name, news, node=node, clock=clock, randomness=randomness)
         bell._line = await bell._first_line()
+        if bell._line is None:
+            log.warning(
+                "NATS cannot be reached; news come by looking until it can", nats=str(where)
+            )
         bell._task = asyncio.create_task(bell._run(bell._line), name="bell")
         news.relay = bell.publish
         bell._arm()
@@ -115,7 +120,7 @@ class NatsBell:
             self._where, self._stream, f"chathooks {self._node}", self._start, self._hear
         )
 
-    async def _first_line(self) -> Line:
+    async def _first_line(self) -> Line | None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + START_S_MAX
         while True:
@@ -125,8 +130,10 @@ class NatsBell:
                 # What the server said no to, it will say no to again.
                 there = isinstance(error, (nats.errors.Error, stream.JetStreamRefused))
                 away = isinstance(error, (nats.errors.NoServersError, nats.errors.TimeoutError))
-                if (there and not away) or loop.time() + AGAIN_S_MAX > deadline:
+                if there and not away:
                     raise stream.refusal(error, str(self._where)) from None
+                if loop.time() + AGAIN_S_MAX > deadline:
+                    return None
             await asyncio.sleep(AGAIN_S_MIN)
 
     def _start(self, found: stream.Found) -> int:
@@ -136,16 +143,10 @@ class NatsBell:
             self._last = found.last
         return self._last + 1
 
-    async def _run(self, line: Line) -> None:
+    async def _run(self, line: Line | None) -> None:
         while True:
-            sender = asyncio.create_task(self._send(line), name="bell sender")
-            try:
-                why = await line.until_lost()
-            finally:
-                sender.cancel()
-                await asyncio.wait([sender])
-            log.warning("the bell is lost; sweeps go on", nats=str(self._where), why=why)
-            await line.close()
+            if line is not None:
+                await self._serve(line)
             self._line = line = await self._next_line()
             BELL_RECONNECTS.inc()
             log.info("the bell is back", nats=str(self._where))
@@ -153,6 +154,17 @@ class NatsBell:
             self._gathered.add_everything()
             self._wake.set()
             self._sweep("reconnected")
+
+    async def _serve(self, line: Line) -> None:
+        """Send on a line until it is lost."""
+        sender = asyncio.create_task(self._send(line), name="bell sender")
+        try:
+            why = await line.until_lost()
+        finally:
+            sender.cancel()
+            await asyncio.wait([sender])
+        log.warning("the bell is lost; sweeps go on", nats=str(self._where), why=why)
+        await line.close()
 
     async def _leave(self, line: Line) -> None:
         try:
