@@ -17,6 +17,7 @@ from chathooks.adapters.postgres.lease import take_lock
 from chathooks.adapters.postgres.schema import apply
 from chathooks.kernel.clock import ManualClock
 from support import stores
+from support.nats import nats_url
 from support.postgres import Databases, NoPostgres, start_server
 
 IN_CI = os.environ.get("CI") == "true"
@@ -34,8 +35,10 @@ ON_BOTH = (
     "tests/guarantees/test_feed_order.py",
     "tests/guarantees/test_promises_attempts.py",
     "tests/guarantees/test_wakes.py",
-    "tests/e2e/chat/test_triggers_end_to_end.py",
-    "tests/e2e/chat/test_departures_end_to_end.py",
+    "tests/e2e/api/test_apps.py",
+    "tests/e2e/api/test_replays.py",
+    "tests/e2e/api/test_webhooks.py",
+    "tests/e2e/chat",
 )
 """What touches the store. The HTTP edge, the way out and the commands do not know which one there is."""
 SPREAD = (
@@ -51,6 +54,10 @@ SPREAD = (
 )
 """What holds for one engine holds for several behind a sequencer."""
 ON_A_CLUSTER = (
+    "tests/e2e/api/test_apps.py",
+    "tests/e2e/api/test_replays.py",
+    "tests/e2e/api/test_webhooks.py",
+    "tests/e2e/chat",
     "tests/guarantees/test_attempts.py",
     "tests/guarantees/test_engine_model.py",
     "tests/guarantees/test_feed_order.py",
@@ -121,14 +128,23 @@ async def databases(anyio_backend: object) -> AsyncIterator[Databases]:
     template.drop()
 
 
+@pytest.fixture(scope="session")
+def nats_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A NATS server with JetStream for the whole run."""
+    with nats_url(tmp_path_factory.mktemp("nats")) as address:
+        yield address
+
+
 @pytest.fixture(scope="module", autouse=True)
 def backend(request: pytest.FixtureRequest) -> Iterator[stores.Backend]:
     """The kind of store that `support.stores` opens."""
     kind = getattr(request, "param", "sqlite")
     before = stores.current
-    if kind in ("postgres", "cluster"):
-        make = stores.Cluster if kind == "cluster" else stores.Postgres
-        stores.current = make(request.getfixturevalue("databases"))
+    if kind == "postgres":
+        stores.current = stores.Postgres(request.getfixturevalue("databases"))
+    elif kind == "cluster":
+        databases, address = map(request.getfixturevalue, ("databases", "nats_address"))
+        stores.current = stores.Cluster(databases, address)
     else:
         stores.current = stores.Spread() if kind == "spread" else stores.Sqlite()
     yield stores.current

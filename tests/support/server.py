@@ -30,6 +30,7 @@ from chathooks.events.outbox import Outbox
 from chathooks.kernel.clock import Clock, SystemClock
 from chathooks.kernel.crypto import SECRET_KEY_BYTES, SecretBox
 from chathooks.kernel.ids import EventIds, system_random
+from support import stores
 from support.stores import Store, open_store
 
 ANSWER_TIMEOUT_S = 10.0
@@ -163,7 +164,9 @@ class Server(Client):
 @asynccontextmanager
 async def running(tmp_path: Path, **settings: Any) -> AsyncIterator[Client]:
     """The whole server as `chathooks serve` puts it together, delivering; settings by field name."""
-    given = replace(Settings(data_dir=tmp_path / "data", port=0, app_id="app1"), **settings)
+    data_dir = tmp_path / "data"
+    stored = stores.current.fields(data_dir / "chathooks.sqlite3")
+    given = replace(Settings(data_dir=data_dir, port=0, app_id="app1"), **{**stored, **settings})
     runtime = await build(given)
     assert runtime.credentials is not None
     await runtime.start()

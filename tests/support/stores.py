@@ -17,6 +17,7 @@ from chathooks.adapters.postgres.store import PostgresStore
 from chathooks.adapters.postgres.transaction import PostgresTransaction
 from chathooks.adapters.sqlite.store import SqliteStore
 from chathooks.adapters.sqlite.transaction import SqliteTransaction
+from chathooks.app.settings import ENVIRONMENT_PREFIX
 from chathooks.kernel.news import News
 from support.postgres import Databases
 
@@ -56,6 +57,13 @@ class Sqlite:
         """What a server is told besides its data directory."""
         del path
         return {}
+
+    def fields(self, path: Path) -> dict[str, Any]:
+        """The same by the names of `Settings`."""
+        return {
+            name.removeprefix(ENVIRONMENT_PREFIX).lower(): value
+            for name, value in self.settings(path).items()
+        }
 
 
 class Spread(Sqlite):
@@ -104,6 +112,8 @@ class Postgres:
             "CHATHOOKS_SECRET_KEY": SECRET_KEY,
         }
 
+    fields = Sqlite.fields
+
     def forget(self, below: Path | None = None) -> None:
         """Take back the databases of paths below a folder; of all where None."""
         for path in list(self._urls):
@@ -124,9 +134,13 @@ class Cluster(Postgres):
         self._news[path] = store.news
         return store
 
-    def __init__(self, databases: Databases) -> None:
+    def __init__(self, databases: Databases, nats_url: str) -> None:
         super().__init__(databases)
+        self._nats_url = nats_url
         self._news: dict[Path, News] = {}
+
+    def settings(self, path: Path) -> dict[str, str]:
+        return {**super().settings(path), "CHATHOOKS_NATS_URL": self._nats_url}
 
     async def open_lanes(self, path: Path) -> Store:
         """A session of lanes on the same database, with the same news."""

@@ -11,6 +11,7 @@ import pytest
 from chathooks.apps.bootstrap import RESERVED_APP_IDS
 from chathooks.apps.preferences import DEFAULTS
 from chathooks.delivery import replay as replay_module
+from support import stores
 from support.populate import add_webhook, fill_chat, send
 from support.scripted_endpoint import ScriptedEndpoint
 from support.server import Client, Response, running
@@ -65,13 +66,15 @@ UNREACHABLE: list[tuple[str, str, Any, str]] = [
 
 
 @pytest.fixture(scope="module")
-async def endpoint() -> AsyncIterator[ScriptedEndpoint]:
+async def endpoint(backend: stores.Backend) -> AsyncIterator[ScriptedEndpoint]:
     async with ScriptedEndpoint() as listening:
         yield listening
 
 
 @pytest.fixture(scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+async def server(
+    tmp_path_factory: pytest.TempPathFactory, backend: stores.Backend
+) -> AsyncIterator[Client]:
     async with running(
         tmp_path_factory.mktemp("apps"),
         allow_http_targets=True,

@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from support import stores
 from support.chat import chat_routes
 from support.server import Server, serving
 
 
 @pytest.fixture(scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+async def server(
+    tmp_path_factory: pytest.TempPathFactory, backend: stores.Backend
+) -> AsyncIterator[Server]:
     async with serving(tmp_path_factory.mktemp("server"), routes=chat_routes) as running:
         for uid in ("alice", "bob", "carol"):
             body = {"uid": uid, "name": uid.title()}

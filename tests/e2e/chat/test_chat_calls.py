@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from support.server import Response, Server
+from support.stores import execute
 
 pytestmark = pytest.mark.anyio
 
@@ -40,10 +41,11 @@ async def send(server: Server, text: str, *, by: str = "alice", **fields: Any) -
 
 
 async def feed_position(server: Server) -> int:
-    async def newest(tx: Any) -> int:
-        return int(tx._one("SELECT coalesce(max(position), 0) FROM feed")[0])
+    async def query(tx: Any) -> int:
+        ((newest,),) = await execute(tx, "SELECT coalesce(max(position), 0) FROM feed")
+        return int(newest)
 
-    return await server.store.read(newest)
+    return await server.store.read(query)
 
 
 async def test_a_user_is_created_read_updated_and_listed(server: Server) -> None:

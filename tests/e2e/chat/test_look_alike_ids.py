@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from support import stores
 from support.scripted_endpoint import Received, ScriptedEndpoint
 from support.server import Client, running
 
@@ -41,7 +42,9 @@ async def say(server: Client, text: str, by: str, to: str, kind: str = "user") -
 
 
 @pytest.fixture(scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+async def server(
+    tmp_path_factory: pytest.TempPathFactory, backend: stores.Backend
+) -> AsyncIterator[Client]:
     allowed = {"allow_target_networks": LOOPBACK, "allow_http_targets": True}
     folder = tmp_path_factory.mktemp("server")
     async with running(folder, request_timeout=PATIENT_S, **allowed) as client:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from support.server import Server
+from support.stores import execute
 
 pytestmark = pytest.mark.anyio
 
@@ -22,10 +23,11 @@ def acting(uid: str) -> dict[str, str]:
 
 
 async def feed_position(server: Server) -> int:
-    async def newest(tx: Any) -> int:
-        return int(tx._one("SELECT coalesce(max(position), 0) FROM feed")[0])
+    async def query(tx: Any) -> int:
+        ((newest,),) = await execute(tx, "SELECT coalesce(max(position), 0) FROM feed")
+        return int(newest)
 
-    return await server.store.read(newest)
+    return await server.store.read(query)
 
 
 async def sent_message(server: Server, **fields: Any) -> Any:

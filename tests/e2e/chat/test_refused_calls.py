@@ -13,10 +13,14 @@ from typing import Any
 import pytest
 
 from chathooks.api.problems import STATUS_BY_CODE
+from support import stores
 from support.chat import chat_routes
 from support.server import Server, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.only("sqlite"),  # the whole store is compared, as its file has it
+]
 
 TEXT = {"category": "message", "type": "text", "data": {"text": "x"}}
 LARGE = {"m": "x" * 6_000}
@@ -107,7 +111,9 @@ async def build(server: Server) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def world(
+    tmp_path_factory: pytest.TempPathFactory, backend: stores.Backend
+) -> AsyncIterator[World]:
     folder = tmp_path_factory.mktemp("refused")
     async with serving(folder, routes=chat_routes) as server:
         world = World(server, folder / "chathooks.db", await build(server))

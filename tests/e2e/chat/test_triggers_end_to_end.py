@@ -17,6 +17,7 @@ import pytest
 
 from chathooks import chat
 from chathooks_events.catalog import TRIGGERS, schema
+from support import stores
 from support.scripted_endpoint import Received, ScriptedEndpoint
 from support.server import Client, running
 
@@ -137,7 +138,9 @@ async def tell(server: Client, endpoint: ScriptedEndpoint) -> None:
 
 
 @pytest.fixture(scope="module")
-async def received(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[list[Received]]:
+async def received(
+    tmp_path_factory: pytest.TempPathFactory, backend: stores.Backend
+) -> AsyncIterator[list[Received]]:
     """What arrived, in the order of the feed."""
     folder = tmp_path_factory.mktemp("server")
     allowed = {"allow_target_networks": LOOPBACK, "allow_http_targets": True}
