@@ -294,13 +294,6 @@ class Node:
 
     # -- for the supervision -------------------------------------------------------------------------------
 
-    @property
-    def position(self) -> int | None:
-        """Feed position of the last entry fanned out, as far as this node knows; None: it knows nothing of it."""
-        if self._sequencer is not None:
-            return self._sequencer.position
-        return max((engine.position for engine, _ in self._engines), default=None)
-
     def backlogs(self) -> list[tuple[int, int, int]]:
         """(lane, deliveries waiting, cursor) of this node's lanes that have work."""
         return [row for engine, _ in self._engines for row in engine.backlogs()]

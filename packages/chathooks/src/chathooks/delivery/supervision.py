@@ -22,10 +22,6 @@ _MS_PER_S = 1000
 class Observed(Protocol):
     """What delivers: an engine, or a node of several."""
 
-    @property
-    def position(self) -> int | None:
-        """Feed position of the last entry fanned out; None where it is not known here."""
-
     def backlogs(self) -> Sequence[tuple[int, int, int]]:
         """(lane, deliveries waiting, cursor) of the lanes in which some wait."""
 
@@ -64,11 +60,10 @@ class Supervision:
                 for lane, backlog, in_flight in self._engine.loads()
             )
 
-    async def _outbox(self, tx: DeliveryTransaction) -> tuple[int, int | None]:
-        position = self._engine.position
-        if position is None:
-            position = await tx.fanout_position()
-        return await tx.outbox_waiting(position)
+    @staticmethod
+    async def _outbox(tx: DeliveryTransaction) -> tuple[int, int | None]:
+        # In a cluster one process fans out for all; how far it is, the store says.
+        return await tx.outbox_waiting(await tx.fanout_position())
 
     @staticmethod
     async def _lags(
