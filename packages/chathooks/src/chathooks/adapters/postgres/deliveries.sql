@@ -155,9 +155,12 @@ DELETE FROM sweeps WHERE lane = ?
 -- interrupted_first --
 SELECT d.lane, d.number, d.attempt, d.failures, d.replay, 0, d.trigger_number, d.ordered_stream,
     d.created_at, '', NULL, ''::bytea
-FROM progress p JOIN lanes l ON l.lane = p.lane
-JOIN deliveries d ON d.lane = p.lane AND d.number >= p.head AND d.number < p.cursor
-WHERE p.head < p.cursor AND (?1::bigint[] IS NULL OR l.share = ANY (?1)) AND d.state = 1 AND d.due_at IS NULL
+FROM progress p JOIN lanes l ON l.lane = p.lane CROSS JOIN LATERAL (
+    SELECT * FROM deliveries
+    WHERE lane = p.lane AND number >= p.head AND number < p.cursor AND state = 1 AND due_at IS NULL
+    OFFSET 0
+) AS d
+WHERE p.head < p.cursor AND (?1::bigint[] IS NULL OR l.share = ANY (?1))
 
 -- interrupted_due --
 SELECT d.lane, d.number, d.attempt, d.failures, d.replay, 1, d.trigger_number, d.ordered_stream,
@@ -200,9 +203,10 @@ SELECT DISTINCT ordered_stream FROM deliveries
 WHERE lane = ? AND number >= ? AND number < ? AND state = 7
 
 -- lanes_pending --
-SELECT l.lane, COUNT(*), l.created FROM lanes l JOIN progress p ON p.lane = l.lane
-JOIN deliveries d ON d.lane = l.lane AND d.number >= p.cursor
-WHERE (?1::bigint[] IS NULL OR l.share = ANY (?1)) AND p.cursor < l.next_number AND d.state IN (0, 7) GROUP BY l.lane, l.created
+SELECT l.lane, waiting.count, l.created FROM lanes l JOIN progress p ON p.lane = l.lane CROSS JOIN LATERAL (
+    SELECT count(*) FROM deliveries d WHERE d.lane = l.lane AND d.number >= p.cursor AND d.state IN (0, 7)
+) AS waiting
+WHERE (?1::bigint[] IS NULL OR l.share = ANY (?1)) AND p.cursor < l.next_number AND waiting.count > 0
 
 -- webhook_config --
 SELECT w.lane, w.app, a.id, a.region, w.id, w.url, w.use_basic_auth, w.username, w.password_sealed,
