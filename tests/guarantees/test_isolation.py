@@ -5,7 +5,6 @@ webhook has its own lane, concurrency limit and backlog."
 """
 
 import asyncio
-import gc
 import json
 import os
 import statistics
@@ -22,7 +21,6 @@ import pytest
 from chathooks.adapters.sqlite.transaction import SqliteTransaction
 from chathooks.delivery import engine
 from chathooks.delivery.cycle import EngineLimits
-from chathooks.delivery.engine import Engine
 from chathooks.egress.client import EgressClient
 from chathooks.egress.resolver import Resolver
 from chathooks.kernel.clock import ManualClock
@@ -35,8 +33,6 @@ pytestmark = pytest.mark.anyio
 
 GOOD = 70
 RUNS = 3
-ROUNDS_MAX = 3
-"""Other programs on the machine can only make a round worse: one round that holds is the engine's doing."""
 EVENTS = 25
 EVENT_EVERY_S = 0.1
 WORSE_FACTOR_MAX = 2.0
@@ -45,12 +41,6 @@ ARRIVAL_S_MAX = 20.0
 TESTS = Path(__file__).parents[1]
 KINDS_MIN = 10
 """The bad ones must fail in at least so many ways, or they are not what they seem."""
-
-
-def holds(alone: list[float], beside: list[float]) -> bool:
-    """Whether the good endpoints' lag beside bad ones is that of good ones alone, but for noise."""
-    bound = WORSE_FACTOR_MAX * statistics.median(alone) + WORSE_S_MAX
-    return statistics.median(beside) <= bound
 
 
 @contextmanager
@@ -85,24 +75,8 @@ class NamedRig(Rig):
             connections_max=10_000,
         )
         await self.client.start()
-        self.engine = Engine(
-            store=self.store,
-            clock=self.clock,
-            client=self.client,
-            box=self.box,
-            targets=POLICY,
-            limits=self.limits,
-        )
+        self.engine = self.make_engine()
         await self.engine.start()
-
-
-@pytest.fixture
-def settled_heap() -> Iterator[None]:
-    """No full collection looks through what the tests before left, as none does in a server; it would take 70 ms."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 async def measure(
@@ -194,28 +168,25 @@ async def test_a_retry_is_on_time_although_many_busy_webhooks_stand_in_line_befo
         await rig.quiet()
 
 
+@pytest.mark.only("sqlite", "postgres", "cluster")
 @pytest.mark.usefixtures("settled_heap")
 async def test_thirty_bad_endpoints_delay_no_good_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rounds: list[tuple[list[float], list[float]]] = []
+    alone, beside = [], []
     failures: set[str] = set()
     with bad_endpoints() as bad:
         assert len(bad["urls"]) >= 30
-        while len(rounds) < ROUNDS_MAX and not any(holds(*one) for one in rounds):
-            alone, beside = [], []
-            for run in range(RUNS):
-                stem = f"{len(rounds)}-{run}.sqlite3"
-                alone.append((await measure(tmp_path / f"alone{stem}", None, bad))[0])
-                lag, failed = await measure(tmp_path / f"beside{stem}", bad, bad)
-                beside.append(lag)
-                failures |= failed
-            rounds.append((alone, beside))
+        for run in range(RUNS):
+            alone.append((await measure(tmp_path / f"alone{run}.sqlite3", None, bad))[0])
+            lag, failed = await measure(tmp_path / f"beside{run}.sqlite3", bad, bad)
+            beside.append(lag)
+            failures |= failed
     with capsys.disabled():
-        for alone, beside in rounds:
-            figures = (
-                f"alone {statistics.median(alone):.4f} s, beside {statistics.median(beside):.4f} s"
-            )
-            print(f"\np99 of arrival - commit: {figures}")  # noqa: T201 -- the run's figures
+        figures = (
+            f"alone {statistics.median(alone):.4f} s, beside {statistics.median(beside):.4f} s"
+        )
+        print(f"\np99 of arrival - commit: {figures}")  # noqa: T201 -- the run's figures
     assert len(failures) >= KINDS_MIN, failures
-    assert holds(*rounds[-1]), rounds
+    bound = WORSE_FACTOR_MAX * statistics.median(alone) + WORSE_S_MAX
+    assert statistics.median(beside) <= bound, (alone, beside)

@@ -59,14 +59,8 @@ def gap_s(before: Arrival, after: Arrival) -> float:
     return after.at_s - before.answered_at_s
 
 
-class Late(Exception):
-    """A retry came later than promised, which a busy machine can do to any program."""
-
-
 def on_time(gap: float, wanted: float) -> None:
-    assert gap >= wanted, "a retry was early"
-    if gap > wanted + LATE_S_MAX:
-        raise Late(f"{gap:.3f} s instead of {wanted:g} s")
+    assert wanted <= gap <= wanted + LATE_S_MAX, f"{gap:.3f} s instead of {wanted:g} s"
 
 
 async def restarted_while_it_waits(tmp_path: Path) -> None:
@@ -109,8 +103,7 @@ async def down_when_the_retry_falls_due(tmp_path: Path) -> None:
         first, second = await sink.arrived(2)
         third = (await sink.arrived(3))[2]
         assert gap_s(first, second) >= SECOND_AFTER_S
-        if second.at_s > ready_at_s + LATE_S_MAX:
-            raise Late(f"{second.at_s - ready_at_s:.3f} s after the start")
+        assert second.at_s <= ready_at_s + LATE_S_MAX, second.at_s - ready_at_s
         on_time(gap_s(second, third), THIRD_AFTER_S)
 
 
@@ -133,20 +126,11 @@ async def undisturbed(tmp_path: Path) -> None:
             on_time(gap_s(tries[1], tries[2]), THIRD_AFTER_S)
 
 
-async def all_side_by_side(folder: Path) -> None:
-    async with asyncio.TaskGroup() as scenarios:
-        for scenario in (restarted_while_it_waits, down_when_the_retry_falls_due, undisturbed):
-            scenarios.create_task(scenario(folder / scenario.__name__))
-
-
+@pytest.mark.usefixtures("settled_heap")
 async def test_retries_come_after_10_s_and_30_s_whatever_happens_to_the_process(
     tmp_path: Path,
 ) -> None:
-    try:
-        await all_side_by_side(tmp_path / "once")
-    except* Late as late:
-        # Whatever else fails, or an early retry, fails the test at once; being late must happen twice.
-        print(f"late in the first run: {late.exceptions}")  # noqa: T201 -- shown where the second fails too
-    else:
-        return
-    await all_side_by_side(tmp_path / "again")
+    # Side by side, so that they take no longer than one of them.
+    async with asyncio.TaskGroup() as scenarios:
+        for scenario in (restarted_while_it_waits, down_when_the_retry_falls_due, undisturbed):
+            scenarios.create_task(scenario(tmp_path / scenario.__name__))

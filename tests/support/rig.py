@@ -65,8 +65,14 @@ class Rig:
             POLICY, resolver=self.resolver, user_agent="Chathooks/test", connections_max=10_000
         )
         await self.client.start()
+        self.engine = self.make_engine()
+        self.replay = Replay(self.store, self.clock)
+        await self.engine.start()
+
+    def make_engine(self) -> Any:
+        """An engine, or what stands in its place on the backend of this test."""
         kind: Any = partial(Spread, path=self.path) if stores.current.spread else Engine
-        self.engine = kind(
+        return kind(
             store=self.store,
             clock=self.clock,
             client=self.client,
@@ -74,8 +80,6 @@ class Rig:
             targets=POLICY,
             limits=self.limits,
         )
-        self.replay = Replay(self.store, self.clock)
-        await self.engine.start()
 
     async def stop(self) -> None:
         await self.engine.stop()

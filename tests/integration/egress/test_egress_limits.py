@@ -19,15 +19,12 @@ from support.endpoints.server import Connection, EndpointServer, Request
 from support.nameserver import NameServer, addresses, silent
 from support.sending import Sender, open_sender
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("settled_heap")]
 
 WAIT_S = 5.0
 HEADERS_BYTES_MAX = 32 * 1024
 BODY_KEPT_BYTES_MAX = 4096
 BACKLOG_FILLERS = 8
-ATTEMPT_TIMEOUT_S = 2.0
-LATE_S_MAX = 1.0
-"""What a busy machine may add; a second time-out would be longer."""
 
 
 def answer_with_head_of(size: int) -> bytes:
@@ -110,9 +107,7 @@ async def test_a_shorter_limit_is_kept_to(sender: Sender, endpoints: EndpointSer
     endpoint = endpoints.listen(behaviours.by_path)
     started_s = time.perf_counter()
     exchange = await sender.post(endpoint.url("/hang"), timeout_s=0.2)
-    assert 0.2 <= time.perf_counter() - started_s < ATTEMPT_TIMEOUT_S, (
-        "the longer limit was kept to"
-    )
+    assert 0.2 <= time.perf_counter() - started_s < 0.5
     assert exchange.failure is FailureKind.timeout_response
 
 
@@ -128,7 +123,7 @@ async def test_the_clock_of_an_attempt_runs_while_the_name_is_looked_up(
         took_s = time.perf_counter() - started_s
     assert exchange.failure is FailureKind.timeout_response
     assert exchange.dns_ms > 300
-    assert 1.9 <= took_s <= ATTEMPT_TIMEOUT_S + LATE_S_MAX
+    assert 1.9 <= took_s <= 2.3
 
 
 async def test_idle_connections_of_others_make_room_at_the_limit(

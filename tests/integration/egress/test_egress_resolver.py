@@ -17,7 +17,6 @@ from support.sending import open_sender
 pytestmark = pytest.mark.anyio
 
 WAIT_S = 5.0
-HOLES_GIVE_UP_S = 2.0
 RCODE_NXDOMAIN = 3
 RCODE_REFUSED = 5
 
@@ -171,6 +170,7 @@ async def resolve_slowly(resolver: Resolver, name: str) -> Answer:
     return await asyncio.wait_for(answered, 12)
 
 
+@pytest.mark.usefixtures("settled_heap")
 async def test_forty_black_hole_names_delay_no_good_name(
     names: NameServer, endpoints: EndpointServer
 ) -> None:
@@ -188,7 +188,7 @@ async def test_forty_black_hole_names_delay_no_good_name(
         for _ in range(5):
             exchange = await sender.post(endpoint.url(host="good.example"))
             assert exchange.status == 200
-        assert time.perf_counter() - started_s < HOLES_GIVE_UP_S, "they waited behind the holes"
+        assert time.perf_counter() - started_s < 0.5, "they waited behind the holes"
         assert threading.active_count() <= threads_before + 1, (
             "pycares has one for closing channels"
         )
