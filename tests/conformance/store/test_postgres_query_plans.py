@@ -74,7 +74,9 @@ def explained(database: psycopg.Connection[Any], sql: str) -> dict[str, Any]:
     database.execute("DEALLOCATE ALL")
     cursor = psycopg.RawCursor(database)
     cursor.execute(f"PREPARE looked_at AS {sql}".encode())
-    cursor.execute(b"SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'looked_at'")
+    cursor.execute(
+        b"SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'looked_at'"
+    )
     row = cursor.fetchone()
     assert row is not None
     values = f"({', '.join(['NULL'] * row[0])})" if row[0] else ""
