@@ -34,9 +34,9 @@ KEPT = {
     *("apps", "app_removals"),
 }
 PASSING = {"sweeps", "messages_gone", "departures"}
+"""Empty unless work is under way."""
 OF_THE_CLUSTER = {"seats", "shares"}
 """What no app has a part in."""
-"""Empty unless work is under way."""
 
 Tables = dict[str, list[tuple[Any, ...]]]
 
