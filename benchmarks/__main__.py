@@ -19,6 +19,7 @@ from benchmarks.figures import Row
 from benchmarks.plan import Plan
 from benchmarks.side import Spec
 from chathooks import __version__
+from chathooks.app.logs import configure_logs
 
 ROUNDS = 5
 SECONDS = 10.0
@@ -132,6 +133,7 @@ def _measure(plan: Plan, options: argparse.Namespace, folder: Path, console: Con
             facts_after=gather(folder),
             rows=rows,
             failed=failed,
+            skipped=plan.skipped,
         )
         report.write(made, path)
     if made is not None:
@@ -150,6 +152,7 @@ def _document(paths: list[Path], console: Console) -> None:
 def main() -> None:
     """See the module."""
     options = _arguments(sys.argv[1:])
+    configure_logs("warning")
     console = Console(soft_wrap=True, highlight=False, width=180)
     if options.markdown is not None:
         _document(options.markdown, console)

@@ -5,12 +5,11 @@ It runs as a side of its own, once per run of the benchmark; each drain works on
 
 import os
 import time
-from pathlib import Path
+from typing import Any
 
 from benchmarks.side import Counted, Spec
-from benchmarks.workload import DATA, TRIGGER, endpoint_url
-from chathooks.adapters.sqlite.store import SqliteStore
-from chathooks.adapters.sqlite.transaction import SqliteTransaction
+from benchmarks.stores import Transaction, open_store, rows
+from benchmarks.workload import TRIGGER, endpoint_url, larger
 from chathooks.delivery.payload import secret_context
 from chathooks.delivery.records import WebhookChange
 from chathooks.events.outbox import Outbox
@@ -22,7 +21,6 @@ from chathooks_events.catalog import TRIGGERS
 from chathooks_events.signing import generate_secret
 
 APP = 1
-STORE_FILE = "backlog.sqlite3"
 KEY = bytes(range(SECRET_KEY_BYTES))
 EVENTS_PER_COMMAND = 1_000
 STREAMS = 1_000
@@ -32,11 +30,12 @@ _WEBHOOK = """
 INSERT INTO webhooks (app, id, name, url, use_basic_auth, enabled, retry_on_failure, ordered,
     max_concurrency, secret_sealed, created_at, updated_at)
 VALUES (?, ?, ?, ?, 0, 1, 1, 0, ?, ?, 0, 0)
+RETURNING lane
 """
 
 
 class _Filler:
-    def __init__(self, store: SqliteStore, spec: Spec) -> None:
+    def __init__(self, store: Any, spec: Spec) -> None:
         clock = SystemClock()
         self._store = store
         self._spec = spec
@@ -48,18 +47,14 @@ class _Filler:
         spec = self._spec
         concurrency = max(1, spec.connections // spec.webhooks)
 
-        async def command(tx: SqliteTransaction) -> None:
-            connection = tx._connection
-            connection.execute(
-                "INSERT INTO apps VALUES (?, 'benchmark', 'Benchmark', 'us', 0)", (APP,)
-            )
+        async def command(tx: Transaction) -> None:
+            await rows(tx, "INSERT INTO apps VALUES (?, 'benchmark', 'Benchmark', 'us', 0)", (APP,))
             for place in range(spec.webhooks):
                 name = f"hook-{place}"
                 sealed = self._box.seal(generate_secret(os.urandom), secret_context(APP, name))
                 url = endpoint_url(spec.port)
                 row = (APP, name, name, url, concurrency, sealed)
-                lane = connection.execute(_WEBHOOK, row).lastrowid
-                assert lane is not None
+                ((lane,),) = await rows(tx, _WEBHOOK, row)
                 change = WebhookChange(
                     lane=lane,
                     webhook_id=name,
@@ -74,11 +69,12 @@ class _Filler:
 
     async def events(self, first: int, count: int) -> None:
         """Events on the feed, appended as a request that changes chat state does."""
+        data = larger(self._spec.body_bytes)
 
-        async def command(tx: SqliteTransaction) -> None:
+        async def command(tx: Transaction) -> None:
             for number in range(first, first + count):
                 stream = Stream(f"group/{number % STREAMS}")
-                await self._outbox.append(tx, app=APP, trigger=TRIGGER, data=DATA, stream=stream)
+                await self._outbox.append(tx, app=APP, trigger=TRIGGER, data=data, stream=stream)
 
         await self._store.write(command)
 
@@ -86,7 +82,7 @@ class _Filler:
 async def run(spec: Spec) -> Counted:
     """Fill a store in the spec's folder with the spec's events and webhooks."""
     cpu_s, wall_s = time.process_time(), time.perf_counter()
-    store = await SqliteStore.open(Path(spec.folder) / STORE_FILE)
+    store = await open_store(spec)
     filler = _Filler(store, spec)
     await filler.webhooks()
     for first in range(0, spec.events, EVENTS_PER_COMMAND):

@@ -4,18 +4,15 @@ What counts is the CPU time of the worker's processes and of Redis, which do tog
 process. Tasks done are those that are neither queued nor unacknowledged any more.
 """
 
-import contextlib
-import os
 import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.endpoint import free_port
-from benchmarks.processes import cpu_s, family
+from benchmarks.processes import running
+from benchmarks.queued import measured
 from benchmarks.side import Counted, Spec
 from benchmarks.workload import endpoint_url, header_fields, one_request
 
@@ -24,7 +21,6 @@ TASKS_PER_S = 2_000
 """Queued per second of the run: more than two workers get through."""
 START_S_MAX = 60.0
 POLL_S = 0.05
-STOP_S_MAX = 20.0
 BROKER, CA_FILE = "CHATHOOKS_BENCH_BROKER", "CHATHOOKS_BENCH_CA_FILE"
 """Environment variables of the worker: where its queue is, and whose certificates it believes."""
 QUEUE, UNACKED = "celery", "unacked"
@@ -44,27 +40,6 @@ def missing() -> str:
     except ImportError as error:
         return f"{error.name} is not installed; make bench installs it"
     return ""
-
-
-@contextlib.contextmanager
-def _process(command: list[str], folder: Path, name: str, **environment: str) -> Iterator[int]:
-    with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, **environment},
-        )
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_S_MAX)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _connected(port: int) -> Any:
@@ -104,7 +79,7 @@ def run_celery(spec: Spec, folder: Path) -> Counted:
     redis_command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", *memory_only]
     worker = [sys.executable, "-m", "celery", "-A", "benchmarks.celery_tasks", "worker"]
     tasks = int((spec.seconds + spec.warm_seconds) * TASKS_PER_S)
-    with _process(redis_command, folder, "redis") as redis_pid:
+    with running(redis_command, folder, "redis") as redis:
         client = _connected(port)
         _enqueue(spec, broker, tasks)
 
@@ -112,18 +87,5 @@ def run_celery(spec: Spec, folder: Path) -> Counted:
             return int(client.llen(QUEUE)) + int(client.hlen(UNACKED))
 
         command = [*worker, *_WORKER, *_ALONE]
-        with _process(command, folder, "celery", **environment) as worker_pid:
-            give_up = time.monotonic() + START_S_MAX
-            while left() == tasks:
-                if time.monotonic() > give_up:
-                    raise RuntimeError((folder / "celery.log").read_text("utf-8", "replace"))
-                time.sleep(POLL_S)
-            time.sleep(spec.warm_seconds)
-            pids = [redis_pid, *family(worker_pid)]
-            before, used_s, began = left(), cpu_s(*pids), time.perf_counter()
-            time.sleep(spec.seconds)
-            after, used_s, wall_s = left(), cpu_s(*pids) - used_s, time.perf_counter() - began
-            errors = (folder / "celery.log").read_text("utf-8", "replace")
-    if not after or "Error" in errors:
-        raise RuntimeError(f"{after} of {tasks} tasks were left: {errors[-2000:]}")
-    return Counted(done=before - after, cpu_s=used_s, wall_s=wall_s)
+        with running(command, folder, "celery", **environment) as process:
+            return measured(spec, tasks, left, process, redis.pid, folder / "celery.log")

@@ -1,4 +1,6 @@
-"""The real engine on a stored backlog: read, fan out, claim, send, record, on SQLite with `synchronous = FULL`.
+"""The real engine on a stored backlog: read, fan out, claim, send, record, durable with every commit.
+
+Side "drain" works on SQLite with `synchronous = FULL`, side "drain-postgres" on PostgreSQL, alone.
 
 The window is the whole drain: from the engine's start with nothing fanned out and no connection open, to the last
 acknowledgement that is committed. A window that ended earlier would charge the deliveries made in it with the fan-out
@@ -6,13 +8,12 @@ of those that were not. Afterwards the store is asked whether it holds what was 
 """
 
 import asyncio
-from pathlib import Path
+from typing import Any
 
-from benchmarks.backlog import KEY, STORE_FILE
+from benchmarks.backlog import KEY
 from benchmarks.side import Counted, Spec, Window
+from benchmarks.stores import Transaction, open_store, rows
 from benchmarks.workload import POLICY, USER_AGENT
-from chathooks.adapters.sqlite.store import SqliteStore
-from chathooks.adapters.sqlite.transaction import SqliteTransaction
 from chathooks.delivery.cycle import EngineLimits
 from chathooks.delivery.engine import Engine
 from chathooks.delivery.records import State
@@ -36,12 +37,13 @@ def _commits() -> float:
     return REGISTRY.get_sample_value("chathooks_store_commit_seconds_count") or 0.0
 
 
-async def _stored(store: SqliteStore) -> dict[str, int]:
-    async def query(tx: SqliteTransaction) -> dict[str, int]:
-        rows = tx._connection.execute("SELECT state, COUNT(*) FROM deliveries GROUP BY state")
-        return {State(state).name: count for state, count in rows}
+async def _stored(store: Any) -> dict[str, int]:
+    async def query(tx: Transaction) -> dict[str, int]:
+        found = await rows(tx, "SELECT state, COUNT(*) FROM deliveries GROUP BY state")
+        return {State(state).name: count for state, count in found}
 
-    return await store.read(query)
+    stored: dict[str, int] = await store.read(query)
+    return stored
 
 
 async def run(spec: Spec) -> Counted:
@@ -51,7 +53,7 @@ async def run(spec: Spec) -> Counted:
         TimeoutError: that took longer than DRAIN_S_MAX.
         RuntimeError: a delivery was not acknowledged, or the store does not hold what was counted.
     """
-    store = await SqliteStore.open(Path(spec.folder) / STORE_FILE)
+    store = await open_store(spec)
     resolver = Resolver()
     client = EgressClient(
         POLICY,

@@ -89,15 +89,16 @@ def _nginx(binary: str, folder: Path, port: int, made: Certificate) -> list[str]
     return [binary, "-c", str(conf), "-p", str(folder), "-e", str(folder / "error.log")]
 
 
-def _wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
+def wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait until a process that was just started listens. Raises RuntimeError where it ends or takes too long."""
     give_up = time.monotonic() + START_S_MAX
     while time.monotonic() < give_up:
         if process.poll() is not None:
-            raise RuntimeError(f"the endpoint ended at its start with status {process.returncode}")
+            raise RuntimeError(f"a server ended at its start with status {process.returncode}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
             return
         time.sleep(POLL_S)
-    raise RuntimeError("the endpoint does not listen")
+    raise RuntimeError("a server does not listen")
 
 
 @contextlib.contextmanager
@@ -119,7 +120,7 @@ def running_endpoint(folder: Path) -> Iterator[Endpoint]:
         command += [str(made.cert_file), str(made.key_file)]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        _wait_until_listening(process, port)
+        wait_until_listening(process, port)
         yield Endpoint(kind, port, made.ca_file)
     finally:
         process.send_signal(signal.SIGTERM)

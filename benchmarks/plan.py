@@ -1,5 +1,6 @@
 """The figures: what is run for each, and what its rows are held to. Source of the targets: docs/reference/benchmarks.md."""
 
+import asyncio
 import contextlib
 import statistics
 from collections.abc import Callable
@@ -7,10 +8,11 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.celery_side import missing
+from benchmarks.beside import ON_POSTGRES, QUEUES, beside_rows
 from benchmarks.endpoint import Endpoint, running_endpoint
 from benchmarks.figures import CONTROL_OFF_MIB, CONTROL_OFF_MS, Row, Target, median_notes, row
 from benchmarks.measuring import Rounds, noted, per_cpu_s, per_s
+from benchmarks.postgres import Server
 from benchmarks.running import make_backlog, run_side
 from benchmarks.side import Counted, Spec
 from benchmarks.whole import (
@@ -56,6 +58,9 @@ class Plan:
         self._stack = contextlib.ExitStack()
         self._endpoint: Endpoint | None = None
         self._backlog = False
+        self._postgres: Server | None = None
+        self.skipped: dict[str, str] = {}
+        """What was left out and why, by name."""
 
     def __enter__(self) -> "Plan":
         return self
@@ -90,14 +95,18 @@ class Plan:
 
     def run(self, side: str, profile: str = "") -> Counted:
         """Run one side."""
-        return self._shown(
-            side, run_side(msgspec.structs.replace(self._spec, side=side, profile=profile))
-        )
+        spec = msgspec.structs.replace(self._spec, side=side, profile=profile)
+        if side != ON_POSTGRES or self._postgres is None:
+            return self._shown(side, run_side(spec))
+        with self._postgres.copy("backlog", "drained") as database:
+            pid = self._postgres.pid
+            spec = msgspec.structs.replace(spec, database=database, server_pid=pid)
+            return self._shown(side, run_side(spec))
 
     def _shown(self, side: str, counted: Counted) -> Counted:
         notes = ", ".join(f"{name} {value:g}" for name, value in counted.notes.items())
         rates = f"{counted.per_cpu_s:>9,.0f} per CPU-s {counted.per_s:>9,.0f} per s"
-        self._say(f"  {side:<8} {rates}  {notes}")
+        self._say(f"  {side:<14} {rates}  {notes}")
         return counted
 
     def _measure(
@@ -300,42 +309,25 @@ class Plan:
     # -- figures 7 and 8 ---------------------------------------------------------------------------------
 
     def beside(self) -> list[Row]:
-        """Figure 7: the drain beside Celery with requests and Redis, and beside a plain aiohttp loop."""
-        lacking = missing()
-        if lacking:
-            raise RuntimeError(f"{lacking}, so Celery cannot be measured")
+        """Figure 7: the drain beside queues that are often used instead, and beside a plain aiohttp loop."""
         self.prepare_backlog()
-        rounds = self._measure("drain", ("celery", "aiohttp"), self.run)
-        control = rounds.control(per_cpu_s)
-        aim = Target(at_least=20.0, text="aim: ≥ 20")
-        rates: dict[str, float] = {
-            f"{side}_{name}": round(rounds.median(side, value))
-            for side in ("drain", "celery", "aiohttp")
-            for name, value in (("per_s", per_s), ("per_cpu_s", per_cpu_s))
-        }
-        return [
-            row(
-                "7",
-                "backlog drain ÷ Celery + requests + Redis, per second",
-                rounds.inverse_ratios("celery", per_s),
-                target=aim,
-                control=rounds.control(per_s),
-                notes=rates,
-            ),
-            row(
-                "7",
-                "backlog drain ÷ Celery + requests + Redis, per CPU-second",
-                rounds.inverse_ratios("celery", per_cpu_s),
-                target=aim,
-                control=control,
-            ),
-            row(
-                "7",
-                "backlog drain ÷ plain aiohttp loop, per CPU-second",
-                rounds.inverse_ratios("aiohttp", per_cpu_s),
-                control=control,
-            ),
-        ]
+        sides = []
+        for side, (name, missing) in QUEUES.items():
+            if lacking := missing():
+                self.skipped[name] = lacking
+                self._say(f"{name} is left out: {lacking}")
+            else:
+                sides.append(side)
+        if ON_POSTGRES in sides:
+            self._postgres = self._stack.enter_context(Server())
+            asyncio.run(self._prepare_postgres())
+        rounds = self._measure("drain", (*sides, "aiohttp"), self.run)
+        return beside_rows(rounds, sides)
+
+    async def _prepare_postgres(self) -> None:
+        assert self._postgres is not None
+        spec = msgspec.structs.replace(self._spec, database=await self._postgres.make("backlog"))
+        make_backlog(spec)
 
     def imported(self) -> list[Row]:
         """Figure 8: an import of users, and lists after it."""

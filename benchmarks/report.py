@@ -33,6 +33,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[Row]
     failed: dict[str, str] = {}
     """Why an experiment gave no rows, by its name."""
+    skipped: dict[str, str] = {}
+    """Why rows were left out, by what they would have measured."""
 
 
 def stamp() -> str:
@@ -113,6 +115,8 @@ def show(report: Report, console: Console) -> None:
             console.print(f"{row.figure} {row.name}: {noted(row)}")
     for name, reason in report.failed.items():
         console.print(f"{name} gave no figures: {reason}", markup=False)
+    for name, reason in report.skipped.items():
+        console.print(f"{name} was left out: {reason}", markup=False)
 
 
 def merged_rows(reports: Sequence[Report]) -> list[Row]:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.backlog import STORE_FILE
 from benchmarks.calling import Api
 from benchmarks.celery_side import run_celery
 from benchmarks.drain import DRAIN_S_MAX
 from benchmarks.load import LoadSpec
+from benchmarks.rivals import run_faststream, run_pgqueuer
 from benchmarks.side import Counted, Spec
 
 START_S_MAX = 60.0
@@ -26,7 +26,8 @@ ANSWER_S_MAX = 300.0
 """How long a process that was told something may take to answer, a run's seconds included."""
 ERROR_CHARS_KEPT = 2_000
 POST_PATHS = {"post": "/v3/messages", "trivial": "/trivial"}
-STORED_SIDES = ("scale", "memory")
+STORED_SIDES = ("scale", "memory", "idle", "sequencer")
+QUEUES = {"celery": run_celery, "pgqueuer": run_pgqueuer, "faststream": run_faststream}
 
 
 def command_of(module: str, spec: msgspec.Struct) -> list[str]:
@@ -49,9 +50,9 @@ def _run_alone(spec: Spec, timeout_s: float) -> Counted:
     return decoded(done.stdout)
 
 
-def make_backlog(spec: Spec) -> None:
-    """Fill the store that drains begin with."""
-    _run_alone(msgspec.structs.replace(spec, side="backlog"), BACKLOG_S_MAX)
+def make_backlog(spec: Spec) -> Counted:
+    """Fill the store that drains begin with; answers what that took."""
+    return _run_alone(msgspec.structs.replace(spec, side="backlog"), BACKLOG_S_MAX)
 
 
 def run_side(spec: Spec) -> Counted:
@@ -62,15 +63,15 @@ def run_side(spec: Spec) -> Counted:
     """
     if spec.side in POST_PATHS:
         return _run_server(spec)
-    if spec.side == "celery":
+    if spec.side in QUEUES:
         with tempfile.TemporaryDirectory(dir=spec.folder) as folder:
-            return run_celery(spec, Path(folder))
-    if spec.side in STORED_SIDES:
+            return QUEUES[spec.side](spec, Path(folder))
+    if spec.side in STORED_SIDES or spec.database or spec.keep:
         return _run_alone(spec, DRAIN_S_MAX + START_S_MAX)
     if spec.side != "drain":
         return _run_alone(spec, spec.seconds + START_S_MAX)
     with tempfile.TemporaryDirectory(dir=spec.folder) as folder:
-        shutil.copy(Path(spec.folder) / STORE_FILE, folder)
+        shutil.copy(Path(spec.folder) / spec.store_file, folder)
         spec = msgspec.structs.replace(spec, folder=folder)
         return _run_alone(spec, DRAIN_S_MAX + START_S_MAX)
 
@@ -101,11 +102,15 @@ class Told:
             raise RuntimeError(f"a process of the run {what}: {text}")
         return line
 
-    def ask(self, line: str = "") -> bytes:
-        """Tell it a line; answers its answer."""
+    def tell(self, line: str = "") -> None:
+        """Tell it a line."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{line}\n".encode())
         self._process.stdin.flush()
+
+    def ask(self, line: str = "") -> bytes:
+        """Tell it a line; answers its answer."""
+        self.tell(line)
         return self.answer()
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ HTTP server.
 """
 
 import asyncio
+import base64
 import ipaddress
 import sys
 from collections.abc import AsyncIterator
@@ -22,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from benchmarks.backlog import KEY
 from benchmarks.calling import API_KEY
 from benchmarks.side import Counted, Spec, Window
 from chathooks.api.server import ApiServer, Listen
@@ -30,6 +32,7 @@ from chathooks.app.settings import Settings
 from chathooks.kernel.telemetry import REGISTRY
 
 WEBHOOKS_PER_APP = 1_000
+SECRET_KEY = base64.b64encode(KEY).decode()
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -61,6 +64,8 @@ def settings_of(spec: Spec) -> Settings:
         allow_target_networks=(ipaddress.ip_network("127.0.0.0/8"),) if spec.ca_file else (),
         target_ca_file=Path(spec.ca_file) if spec.ca_file else None,
         webhooks_per_app=WEBHOOKS_PER_APP,
+        database_url=spec.database or None,
+        secret_key=SECRET_KEY if spec.database else None,
     )
 
 
@@ -96,4 +101,4 @@ async def run(spec: Spec) -> Counted:
         commits = _sample("commit_seconds_count") - commits
         commands = _sample("batch_commands_sum") - commands
     notes = {"commands_per_commit": round(commands / commits, 1)} if commits else {}
-    return msgspec.structs.replace(counted, notes=notes)
+    return msgspec.structs.replace(counted, notes={**counted.notes, **notes})

@@ -13,21 +13,27 @@ from collections.abc import Callable
 import msgspec
 import uvloop
 
+from benchmarks.processes import families_cpu_s
 from benchmarks.profiling import Profiler
 from chathooks.app.collector import tune_collector
 from chathooks.app.logs import configure_logs
 
+STORE_FILE = "backlog.sqlite3"
 SIDES = {
     "bare": "benchmarks.bare",
     "plain": "benchmarks.bare",
     "client": "benchmarks.sending",
     "sender": "benchmarks.sending",
     "drain": "benchmarks.drain",
+    "drain-postgres": "benchmarks.drain",
     "backlog": "benchmarks.backlog",
     "trivial": "benchmarks.serving",
     "post": "benchmarks.serving",
     "scale": "benchmarks.stored",
     "memory": "benchmarks.stored",
+    "idle": "benchmarks.idle",
+    "commands": "benchmarks.commands",
+    "sequencer": "benchmarks.sequencing",
     "aiohttp": "benchmarks.aiohttp_loop",
 }
 
@@ -43,7 +49,19 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str = ""
     folder: str = ""
     """Where a side that stores something keeps it; on a real disk."""
+    store_file: str = STORE_FILE
+    """The store in that folder, of sides that work on one without a server."""
+    keep: bool = False
+    """Whether a drain works on the store itself instead of a copy."""
+    database: str = ""
+    """Address of the PostgreSQL database that holds the store instead."""
+    server_pid: int = 0
+    """Process of a server whose CPU time counts too; 0: none."""
+    cluster: bool = False
+    """Whether the database is shared with other sessions."""
     events: int = 0
+    body_bytes: int = 0
+    """So many bytes of text are put into each event; 0: the sample as it is."""
     webhooks: int = 1
     profile: str = ""
     """"calls" or "samples"; empty: no profile."""
@@ -80,18 +98,26 @@ class Window:
     def begin(self) -> None:
         """From here on CPU time counts."""
         self._profiler.start()
-        self._before = (self._count(), time.process_time(), time.perf_counter())
+        self._own_s = time.process_time()
+        self._before = (self._count(), self._cpu_s(), time.perf_counter())
+
+    def _cpu_s(self) -> float:
+        server_pid = self._spec.server_pid
+        return time.process_time() + (families_cpu_s(server_pid) if server_pid else 0.0)
 
     def end(self, notes: dict[str, float] | None = None) -> Counted:
         """What was done since `begin`."""
-        cpu_s, wall_s, done = time.process_time(), time.perf_counter(), self._count()
+        cpu_s, wall_s, done = self._cpu_s(), time.perf_counter(), self._count()
+        notes = dict(notes or {})
+        if self._spec.server_pid:
+            notes["own_cpu_s"] = round(time.process_time() - self._own_s, 3)
         text = self._profiler.stop()
         before = self._before
         return Counted(
             done=done - before[0],
             cpu_s=cpu_s - before[1],
             wall_s=wall_s - before[2],
-            notes=notes or {},
+            notes=notes,
             profile=text,
         )
 

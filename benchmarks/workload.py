@@ -1,5 +1,6 @@
 """The delivery that every outbound side sends: the catalog's sample of `message_sent`, about 1.2 KB as a body."""
 
+import base64
 import os
 from collections.abc import Iterable
 
@@ -19,6 +20,14 @@ POLICY = TargetPolicy.of(["127.0.0.0/8"])
 USER_AGENT = "Chathooks/benchmark"
 EVENT_ID = "evt_01890a5d-ac96-774b-bcce-b302099a8057"
 NOW_MS = 1_767_225_600_000
+
+
+def larger(text_bytes: int) -> bytes:
+    """The event's data with so many bytes of text more, such as no compression makes smaller by much; 0: as it is."""
+    if not text_bytes:
+        return DATA
+    text = base64.b64encode(os.urandom(text_bytes))[:text_bytes].decode()
+    return msgspec.json.encode({**msgspec.json.decode(DATA), "text": text})
 
 
 def endpoint_url(port: int) -> str:

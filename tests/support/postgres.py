@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -50,7 +51,7 @@ class NoPostgres(Exception):
     """There is no server to be had; the text says why."""
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     """The newest version's folder. Raises NoPostgres."""
     found = sorted(_BINARIES.glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
     if found:
@@ -73,7 +74,7 @@ class PrivateServer:
     def __init__(self, *settings: str) -> None:
         """`settings` are the server's own, such as `fsync=off`."""
         self._settings = settings
-        self._bin = _binaries()
+        self._bin = binaries()
         self._folder = Path(tempfile.mkdtemp(prefix="chathooks-pg-"))
         self._account: pwd.struct_passwd | None = None
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
@@ -94,6 +95,12 @@ class PrivateServer:
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
 
+    @property
+    def pid(self) -> int:
+        """Process id of the server's first process."""
+        assert self._process is not None
+        return self._process.pid
+
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
             [str(self._bin / program), *arguments],
@@ -106,7 +113,7 @@ class PrivateServer:
         if done.returncode:
             raise NoPostgres(done.stderr.decode("utf-8", "replace").strip() or program)
 
-    def _as_account(self) -> dict[str, int]:
+    def _as_account(self) -> dict[str, Any]:
         if self._account is None:
             return {}
         return {"user": self._account.pw_uid, "group": self._account.pw_gid}
