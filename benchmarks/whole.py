@@ -93,6 +93,12 @@ def run_isolation(spec: Spec) -> Counted:
 
 def prepare_store(spec: Spec, folder: Path, events: int, *, webhooks: int, pending: bool) -> float:
     """A data directory in `folder` with so many events, delivered or pending; answers its size in MiB."""
+    first_delivery(spec, folder, webhooks)
+    return fill(folder / "data", events, pending=pending) / BYTES_PER_MIB
+
+
+def first_delivery(spec: Spec, folder: Path, webhooks: int) -> None:
+    """Make a store in `folder`, or the spec's database, with so many webhooks that each got one message."""
     folder.mkdir()
     spec = msgspec.structs.replace(spec, side="post")
     with served(spec, folder) as (_, port), Api(port) as api:
@@ -115,7 +121,6 @@ def prepare_store(spec: Spec, folder: Path, events: int, *, webhooks: int, pendi
                 if time.monotonic() > give_up:
                     raise RuntimeError("the first message of a store was not delivered")
                 time.sleep(POLL_S)
-    return fill(folder / "data", events, pending=pending) / BYTES_PER_MIB
 
 
 def run_stored(spec: Spec, prepared: Path, *, keep: bool) -> Counted:
