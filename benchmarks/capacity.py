@@ -8,22 +8,25 @@ import argparse
 import asyncio
 import contextlib
 import datetime
+import statistics
+import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import postgres, report
 from benchmarks.calling import Api
+from benchmarks.capacity_report import PAGE, Capacity, Costs, Measured, markdown, show, shown
 from benchmarks.cloning import Rows
 from benchmarks.commands import Done
 from benchmarks.endpoint import running_endpoint
-from benchmarks.facts import Facts, gather
+from benchmarks.facts import gather
 from benchmarks.figures import percentile
 from benchmarks.load import LoadSpec
 from benchmarks.processes import families_cpu_s
@@ -43,32 +46,11 @@ RETRIES, QUICK_RETRIES = 100_000, 1_000
 RETRY_LANES = 100
 SESSIONS = (1, 2, 3)
 CALLERS = 64
+COMMAND_ROUNDS = 3
 FANOUTS = (1, 10)
 """Webhooks that get each event."""
 US_PER_S = 1e6
 BYTES_PER_MIB = 1024 * 1024
-
-Costs = dict[str, float]
-
-
-class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the table: what was measured on which store, and its numbers by name."""
-
-    part: str
-    name: str
-    store: str
-    costs: Costs
-
-
-class Capacity(msgspec.Struct, frozen=True, kw_only=True):
-    """One run."""
-
-    command: str
-    date: str
-    facts: Facts
-    load_average_after: float
-    rows: list[Measured]
-    skipped: dict[str, str]
 
 
 class Run:
@@ -91,7 +73,7 @@ class Run:
 
     def _add(self, part: str, name: str, store: str, costs: Costs) -> None:
         rounded = {key: float(f"{value:.4g}") for key, value in costs.items()}
-        self._say(f"  {name}, {store}: {_shown(rounded)}")
+        self._say(f"  {name}, {store}: {shown(rounded)}")
         self.rows.append(Measured(part=part, name=name, store=store, costs=rounded))
 
     @contextlib.contextmanager
@@ -225,15 +207,27 @@ class Run:
     # -- the cluster -------------------------------------------------------------------------------------
 
     def commands(self) -> None:
-        """Messages by commands, without HTTP, from CALLERS callers in all."""
-        for store in self.stores:
-            self._commands(f"{CALLERS} callers, alone", store, 1, cluster=False)
+        """Messages by commands, without HTTP, from CALLERS callers in all; interleaved rounds, medians of them."""
+        kinds = [(f"{CALLERS} callers, alone", store, 1, False) for store in self.stores]
         if self._server:
-            for sessions in SESSIONS:
-                name = f"{CALLERS} callers, {sessions} sessions with a baton"
-                self._commands(name, "postgres", sessions, cluster=True)
+            kinds += [
+                (f"{CALLERS} callers, {sessions} sessions with a baton", "postgres", sessions, True)
+                for sessions in SESSIONS
+            ]
+        rounds = [
+            [
+                self._commands(store, sessions, cluster=cluster)
+                for _, store, sessions, cluster in kinds
+            ]
+            for _ in range(1 if self._quick else COMMAND_ROUNDS)
+        ]
+        for (name, store, _, _), runs in zip(kinds, zip(*rounds, strict=True), strict=True):
+            costs = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+            costs["least_per_s"] = min(run["per_s"] for run in runs)
+            costs["most_per_s"] = max(run["per_s"] for run in runs)
+            self._add("commands", name, store, costs)
 
-    def _commands(self, name: str, store: str, sessions: int, *, cluster: bool) -> None:
+    def _commands(self, store: str, sessions: int, *, cluster: bool) -> Costs:
         with self._store(store) as (spec, folder), contextlib.ExitStack() as stack:
             post = msgspec.structs.replace(spec, side="post", ca_file="")
             with served(post, folder) as (_, port), Api(port) as api:
@@ -257,8 +251,11 @@ class Run:
             if spec.server_pid:
                 used_s = families_cpu_s(spec.server_pid) - used_s
         done = sum(one.counted.done for one in answers)
-        latencies = sorted(ms for one in answers for ms in one.latencies_ms)
-        costs = {
+        tenths = Counter[str]()
+        for answer in answers:
+            tenths.update(answer.latencies)
+        latencies = sorted(int(tenth) / 10 for tenth in tenths.elements())
+        return {
             "per_s": sum(one.counted.per_s for one in answers),
             "p50_ms": percentile(latencies, 0.5),
             "p99_ms": percentile(latencies, 0.99),
@@ -266,7 +263,6 @@ class Run:
             "server_us": used_s / done * US_PER_S,
             "per_commit": done / max(1.0, sum(one.commits for one in answers)),
         }
-        self._add("commands", name, store, costs)
 
     def sequencer(self) -> None:
         """Fan-out alone, of a stored backlog."""
@@ -306,21 +302,6 @@ def _counted(rows: Rows) -> Costs:
     return {"events": float(rows.count("feed")), **rows.sizes()}
 
 
-def _shown(costs: Costs) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value:,g}" for name, value in costs.items())
-
-
-def _show(capacity: Capacity, console: Console) -> None:
-    table = Table(title=f"{capacity.facts.cores} cores ({capacity.facts.cpu}), {capacity.date}")
-    for name in ("part", "measured", "store", "costs"):
-        table.add_column(name)
-    for row in capacity.rows:
-        table.add_row(row.part, row.name, row.store, _shown(row.costs))
-    console.print(table)
-    for name, reason in capacity.skipped.items():
-        console.print(f"{name} was left out: {reason}", markup=False)
-
-
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(text.split(","))
     if unknown := set(names) - set(PARTS):
@@ -334,17 +315,32 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", type=_names, default=PARTS, help=f"some of {','.join(PARTS)}")
     parser.add_argument("--seconds", type=float, help=f"of each timed run ({SECONDS:g})")
     parser.add_argument("--folder", type=Path, help="where stores are kept; a temporary folder")
+    parser.add_argument(
+        "--markdown",
+        type=Path,
+        metavar="JSON",
+        help=f"measure nothing: write the tables of this run into {PAGE}",
+    )
     options = parser.parse_args(argv)
     options.seconds = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
     return options
 
 
+def _document(path: Path) -> None:
+    made = msgspec.json.decode(path.read_bytes(), type=Capacity)
+    page = PAGE.read_text("utf-8")
+    PAGE.write_text(report.put_between_marks(page, markdown(made)), "utf-8")
+
+
 def main() -> None:
     """See the module."""
     options = _arguments(sys.argv[1:])
+    if options.markdown is not None:
+        _document(options.markdown)
+        return
     configure_logs("warning")
     console = Console(soft_wrap=True, highlight=False, width=180)
-    skipped = {}
+    skipped, failed = {}, {}
     with contextlib.ExitStack() as stack:
         name = stack.enter_context(tempfile.TemporaryDirectory(dir=options.folder))
         facts = gather(Path(name))
@@ -367,7 +363,12 @@ def main() -> None:
         )
         for part in options.only:
             console.print(part, style="bold")
-            getattr(run, part)()
+            try:
+                getattr(run, part)()
+            except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+                # The others still give theirs; the exit status says that one did not.
+                failed[part] = str(error)
+                console.print(f"{part} gave no figures: {error}", style="red", markup=False)
     made = Capacity(
         command=" ".join(["python", "-m", "benchmarks.capacity", *sys.argv[1:]]),
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -375,12 +376,14 @@ def main() -> None:
         load_average_after=gather(Path(tempfile.gettempdir())).load_average,
         rows=run.rows,
         skipped=skipped,
+        failed=failed,
     )
     report.RESULTS.mkdir(exist_ok=True)
     path = report.RESULTS / f"capacity-{report.stamp()}.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
-    _show(made, console)
+    show(made, console)
     console.print(f"written to {path}")
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ Several of these on one database are what several API nodes do. It is told by li
 import asyncio
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -27,13 +28,15 @@ from chathooks.kernel.telemetry import REGISTRY
 
 APP = 1
 WARM_COMMANDS = 200
+TENTHS_PER_S = 10_000
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
     """What the callers of one process did."""
 
     counted: Counted
-    latencies_ms: list[float]
+    latencies: dict[str, int]
+    """How many commands took so many tenths of a millisecond, rounded."""
     commits: float
 
 
@@ -54,22 +57,22 @@ def _sender(store: Any) -> Callable[[], Awaitable[None]]:
 
 
 async def _call(spec: Spec, send: Callable[[], Awaitable[None]]) -> Done:
-    latencies: list[float] = []
+    latencies: Counter[str] = Counter()
     commits, cpu_s, began = _commits(), time.process_time(), time.perf_counter()
     ends = began + spec.seconds
 
     async def caller() -> None:
         while (start := time.perf_counter()) < ends:
             await send()
-            latencies.append(round((time.perf_counter() - start) * 1000, 3))
+            latencies[str(round((time.perf_counter() - start) * TENTHS_PER_S))] += 1
 
     await asyncio.gather(*(caller() for _ in range(spec.connections)))
     counted = Counted(
-        done=len(latencies),
+        done=latencies.total(),
         cpu_s=time.process_time() - cpu_s,
         wall_s=time.perf_counter() - began,
     )
-    return Done(counted=counted, latencies_ms=latencies, commits=_commits() - commits)
+    return Done(counted=counted, latencies=latencies, commits=_commits() - commits)
 
 
 async def run(spec: Spec) -> Done:

@@ -31,6 +31,7 @@ async def run(spec: Spec) -> Counted:
             "start_s": round(start_s, 3),
             "rss_mib": round(rss_mib, 1),
             "grown_mib": round(rss_mib - before_mib, 1),
+            "waiting": sum(waiting for _, waiting, _ in runtime.engine.backlogs()),
         }
     )
     await runtime.stop()

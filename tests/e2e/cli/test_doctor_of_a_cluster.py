@@ -7,7 +7,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 
+from chathooks.adapters.postgres.connecting import Database
 from chathooks.adapters.postgres.looking import Looked, SeenSeat
 from chathooks.app.cluster_checks import database_checks, node_checks
 from chathooks.app.findings import Check
@@ -120,8 +122,12 @@ async def test_a_database_that_may_lose_what_it_has_and_has_no_room_is_found(
     try:
         server.start()
         run = await examine(tmp_path, server.url(), f"nats://127.0.0.1:{nats.port}")
+        with structlog.testing.capture_logs() as lines:
+            await (await Database(url=server.url()).connect_or_refuse()).close()
     finally:
         server.close()
+    warned = {"event": "the database does not sync to its disk", "fsync": "off"}
+    assert [line for line in lines if warned.items() <= line.items()]
     checks = found(run)
     assert run.code == 1
     assert checks["durability"]["state"] == "failed"

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from benchmarks import report
+from benchmarks.capacity_report import Capacity, Measured, markdown
 from benchmarks.facts import Facts
 from benchmarks.figures import Row, Target, row, spread_of
 
@@ -37,6 +38,35 @@ def made(*rows: Row, command: str = "python -m benchmarks") -> report.Report:
         facts_after=FACTS,
         rows=list(rows),
     )
+
+
+def test_costs_are_a_table_for_each_part_with_the_columns_that_its_rows_have() -> None:
+    rows = [
+        Measured(part="retries", name="none", store="sqlite", costs={"rss_mib": 91.44}),
+        Measured(
+            part="retries",
+            name="many",
+            store="postgres",
+            costs={"rss_mib": 102.0, "own_us": 1234.5},
+        ),
+        Measured(part="commands", name="alone", store="sqlite", costs={"own_cpu_s": 1.0}),
+    ]
+    made = Capacity(
+        command="python -m benchmarks.capacity",
+        date="2026-01-01",
+        facts=FACTS,
+        load_average_after=0.5,
+        rows=rows,
+        skipped={},
+        failed={},
+    )
+    lines = markdown(made).splitlines()
+    assert lines[lines.index("|  | store | rss mib | CPU of the process, µs |") + 2 :][:2] == [
+        "| none | sqlite | 91.4 |  |",
+        "| many | postgres | 102 | 1,234 |",
+    ]
+    assert "| alone | sqlite |" in lines
+    assert not any("own cpu" in line for line in lines)
 
 
 def post(value: float, control: float = 1.0) -> Row:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import structlog
 from psycopg import AsyncConnection, conninfo
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
@@ -29,6 +30,8 @@ PREPARED_MAX = 512
 
 _SQL = statements("session.sql")
 _MS_PER_S = 1000
+
+log = structlog.get_logger("store")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,8 @@ class Database:
                 row = await cursor.fetchone()
             assert row is not None  # noqa: S101 -- the statement has one row
             _refuse_unfit(self.describe(), row[0], row[1])
+            if row[2] != "on":
+                log.warning("the database does not sync to its disk", fsync=row[2])
         except BaseException:
             await connection.close()
             raise
