@@ -37,6 +37,8 @@ NAMES = (
     "memory",
     "beside",
     "import",
+    "cluster",
+    "steady",
 )
 
 
@@ -100,6 +102,8 @@ def _experiments(plan: Plan, wanted: frozenset[str]) -> dict[str, Callable[[], l
         "memory": plan.memory,
         "beside": plan.beside,
         "import": plan.imported,
+        "cluster": plan.cluster,
+        "steady": plan.steady,
     }
     return found | {name: run for name, run in others.items() if name in wanted}
 

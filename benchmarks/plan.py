@@ -9,6 +9,13 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.beside import ON_POSTGRES, QUEUES, beside_rows
+from benchmarks.cluster import (
+    QUICK_STEADY_S,
+    STEADY_S,
+    cpu_rows,
+    steady_rows,
+    throughput_rows,
+)
 from benchmarks.endpoint import Endpoint, running_endpoint
 from benchmarks.figures import CONTROL_OFF_MIB, CONTROL_OFF_MS, Row, Target, median_notes, row
 from benchmarks.measuring import Rounds, noted, per_cpu_s, per_s
@@ -328,6 +335,24 @@ class Plan:
         assert self._postgres is not None
         spec = msgspec.structs.replace(self._spec, database=await self._postgres.make("backlog"))
         make_backlog(spec)
+
+    # -- figure 9 ----------------------------------------------------------------------------------------
+
+    def cluster(self) -> list[Row]:
+        """Figure 9: several processes on PostgreSQL and NATS."""
+        self.prepare_backlog()
+        found = cpu_rows(
+            self._spec, self._rounds, lambda: run_side(self._drain()), self._shown, self._say
+        )
+        return found + throughput_rows(self._spec, self._rounds, self._shown, self._say)
+
+    def _drain(self) -> Spec:
+        return msgspec.structs.replace(self._spec, side="drain")
+
+    def steady(self) -> list[Row]:
+        """Figure 9: minutes at a part of the peak."""
+        self.prepare_endpoint()
+        return steady_rows(self._spec, QUICK_STEADY_S if self._quick else STEADY_S, self._say)
 
     def imported(self) -> list[Row]:
         """Figure 8: an import of users, and lists after it."""
