@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from chathooks.adapters.postgres.connecting import Database
 from chathooks.adapters.postgres.statements import statements
 from support.stores import Postgres
 
@@ -110,3 +111,33 @@ def test_a_statement_that_scans_is_found_out(database: psycopg.Connection[Any]) 
         or (node.get("Relation Name") == "deliveries" and "Index Cond" not in node)
         for node in nodes(plan)
     )
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("file", "name"), list(every_statement()))
+async def test_a_session_plans_no_scan_although_tables_are_empty(
+    backend: Postgres, tmp_path: Path, file: str, name: str
+) -> None:
+    """A plan is kept, so what was planned while a table was empty would scan it when it is large."""
+    session = await Database(url=backend.url(tmp_path / "chathooks.sqlite3")).connect()
+    try:
+        cursor = psycopg.AsyncRawCursor(session)
+        await cursor.execute("SET plan_cache_mode = force_generic_plan")
+        await cursor.execute(f"PREPARE looked_at AS {statements(file)[name]}".encode())
+        await cursor.execute(
+            "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'looked_at'"
+        )
+        row = await cursor.fetchone()
+        assert row is not None
+        values = f"({', '.join(['NULL'] * row[0])})" if row[0] else ""
+        await cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE looked_at{values}".encode())
+        found = await cursor.fetchone()
+        assert found is not None
+    finally:
+        await session.close()
+    scanned = {
+        node.get("Relation Name")
+        for node in nodes(found[0][0]["Plan"])
+        if node["Node Type"] == "Seq Scan"
+    }
+    assert not scanned & GROWING

@@ -85,6 +85,8 @@ class Database:
         connection.adapters.register_dumper(int, Int8BinaryDumper)
         connection.prepare_threshold = PREPARE_AFTER_RUNS
         connection.prepared_max = PREPARED_MAX
+        # Statements are planned once, when tables may be empty still: a plan that scans them is kept until they are
+        # analysed, and costs more with every row. Each statement has an index; `enable_seqscan` makes them use it.
         await connection.set_autocommit(True)
         statement_ms = str(int(self.statement_timeout_s * _MS_PER_S))
         lock_ms = str(int(LOCK_TIMEOUT_S * _MS_PER_S))

@@ -2,7 +2,7 @@
 SELECT set_config('statement_timeout', ?, false), set_config('lock_timeout', ?, false),
     set_config('idle_in_transaction_session_timeout', ?, false), set_config('tcp_keepalives_idle', '10', false),
     set_config('tcp_keepalives_interval', '3', false), set_config('tcp_keepalives_count', '3', false),
-    set_config('jit', 'off', false), set_config('client_min_messages', 'warning', false),
+    set_config('jit', 'off', false), set_config('enable_seqscan', 'off', false), set_config('client_min_messages', 'warning', false),
     set_config('synchronous_commit',
         CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
             ELSE current_setting('synchronous_commit') END, false)
