@@ -154,7 +154,7 @@ class World:
 
     async def close(self) -> None:
         self.endpoint.release()
-        await self.rig.stop()
+        await self._stop()
         await self.endpoint.__aexit__()
 
     async def _start(self) -> None:
@@ -229,12 +229,19 @@ class World:
 
     async def restart(self) -> None:
         """Stop gracefully while attempts are running, and start again."""
+        await self._stop()
+        await self._start()
+
+    async def _stop(self) -> None:
+        """Stop gracefully; pauses of a failing store pass meanwhile."""
         self.unreliable.failures = 0
         stopping = asyncio.ensure_future(self.rig.stop())
         await asyncio.sleep(0)
         self.endpoint.release()
+        while not (await asyncio.wait({stopping}, timeout=PAUSE_LOOKED_AT_EVERY_S))[0]:
+            if self.rig.engine._paused:
+                self.clock.advance(STORE_RETRY_MS)
         await stopping
-        await self._start()
 
     async def settle(self) -> None:
         """Let everything that can be done now be done; pauses of a failing store pass meanwhile."""
