@@ -34,6 +34,8 @@ DRAIN_S_MAX = 240.0
 POLL_S = 0.05
 WEBHOOKS = 64
 """As many as there are shares, so that each node has its part."""
+SPREAD_SLOWER = 3
+"""Many webhooks with an attempt each are delivered slower than one with all of them."""
 SLOW_S = 0.1
 SLOW_SLOTS = 2
 SLOW_WEBHOOKS_PER_NODE = 32
@@ -198,7 +200,9 @@ def cpu_rows(
     with Cluster(spec, say) as cluster:
         alike = cluster.backlog("alike")
         spread = cluster.backlog(
-            "spread", events=max(1, alike.events * alike.webhooks // WEBHOOKS), webhooks=WEBHOOKS
+            "spread",
+            events=max(1, alike.events * alike.webhooks // (WEBHOOKS * SPREAD_SLOWER)),
+            webhooks=WEBHOOKS,
         )
 
         def run(side: str) -> Counted:

@@ -1,6 +1,7 @@
 """Several sessions that write to one PostgreSQL store: nothing is lost, doubled or out of order among them."""
 
 import asyncio
+import tomllib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,7 +17,12 @@ from chathooks.adapters.postgres.failures import OutcomeUnknown
 from chathooks.adapters.postgres.migrating import PostgresSchema
 from chathooks.adapters.postgres.statements import Migration, migrations
 from chathooks.adapters.postgres.store import PostgresStore
+from chathooks.app.build import _first_app
+from chathooks.app.secrets import CREDENTIALS_FILE
+from chathooks.app.settings import Settings
+from chathooks.kernel.clock import SystemClock
 from chathooks.kernel.errors import ChathooksError, SeatLost, StartRefused, StoreUnavailable
+from chathooks.kernel.ids import system_random
 from chathooks.kernel.news import EVERYTHING, News
 from chathooks.kernel.transactions import Topic
 from support.stores import Postgres, rows
@@ -370,3 +376,33 @@ async def test_additive_migrations_are_applied_while_nodes_serve_and_others_are_
     assert await store.write(_append) == 1
     cluster.run("DROP TABLE more_1")
     cluster.run(f"DELETE FROM chathooks_schema WHERE number > {newest}")
+
+
+async def test_two_first_starts_with_one_data_directory_make_one_app_and_keep_its_keys(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    stores = [await cluster.commands(f"api{place}") for place in range(4)]
+    settings = Settings(data_dir=tmp_path)
+
+    made = await asyncio.gather(
+        *(_first_app(settings, store, SystemClock(), system_random) for store in stores)
+    )
+
+    (credentials,) = [one for one in made if one is not None]
+    kept = tomllib.loads((tmp_path / CREDENTIALS_FILE).read_text("utf-8"))
+    assert kept["api_key"] == credentials.api_key
+    assert cluster.run("SELECT id FROM apps") == [(credentials.app_id,)]
+
+
+async def test_a_session_whose_seat_was_taken_while_it_lives_takes_another(
+    cluster: Cluster,
+) -> None:
+    """It notices at its next commit, which is not made: as if its connection had been cut."""
+    commands, lanes = await cluster.commands(), await cluster.lanes()
+    seat = commands._tenure.seat
+    cluster.run("DELETE FROM seats")
+    roster = await asyncio.wait_for(commands.write(lambda tx: tx.roster()), WAIT_S)
+    assert roster.me != seat
+    with pytest.raises(SeatLost):
+        await asyncio.wait_for(lanes.write(lambda tx: tx.set_meta("late", "written")), WAIT_S)
+    assert cluster.run("SELECT 1 FROM meta WHERE name = 'late'") == []

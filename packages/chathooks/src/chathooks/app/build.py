@@ -30,7 +30,13 @@ from chathooks.app.cluster_clock import ClusterAnchorKeeper, cluster_clock
 from chathooks.app.copying import Step, copy_store
 from chathooks.app.runtime import AnyStore, Keeper, Runtime
 from chathooks.app.schedules import Schedules
-from chathooks.app.secrets import CREDENTIALS_FILE, given_credentials, prove_key, secret_box
+from chathooks.app.secrets import (
+    CREDENTIALS_FILE,
+    alone_in,
+    given_credentials,
+    prove_key,
+    secret_box,
+)
 from chathooks.app.services import Services, own_schedules, shared_schedules
 from chathooks.app.settings import Settings, refuse
 from chathooks.apps.access import Access
@@ -295,12 +301,13 @@ async def _first_app(
     if settings.role == "delivery" or await store.read(lambda tx: tx.has_apps()):
         return None
     path = settings.data_dir / CREDENTIALS_FILE
-    existed = path.exists()
-    given = given_credentials(settings, random)
-    made = await bootstrap(store, random=random, now_ms=clock.wall_ms(), given=given)
-    if made is None and not existed:
-        path.unlink(missing_ok=True)  # another process was first: these keys open nothing
-    return made
+    async with alone_in(settings.data_dir):
+        existed = path.exists()
+        given = given_credentials(settings, random)
+        made = await bootstrap(store, random=random, now_ms=clock.wall_ms(), given=given)
+        if made is None and not existed:
+            path.unlink(missing_ok=True)  # another process was first: these keys open nothing
+        return made
 
 
 async def _notifier(settings: Settings) -> AppriseNotifier | None:

@@ -4,9 +4,13 @@ Order at a first start: the key file, then `credentials.toml`, then the store's 
 leaves files that the next start takes up again, so no key is ever in the store without being in the file.
 """
 
+import asyncio
+import fcntl
 import json
 import os
 import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +23,7 @@ from chathooks.kernel.transactions import Store
 
 SECRET_KEY_FILE = "secret.key"  # noqa: S105 -- a file's name
 CREDENTIALS_FILE = "credentials.toml"
+FIRST_START_LOCK_FILE = "first-start.lock"
 OWNER_ONLY = 0o600
 _KEY_PROOF = "secret_key_proof"
 _APP_ID_BYTES = 8
@@ -91,6 +96,15 @@ async def prove_key(store: Store[MetaTransaction], box: SecretBox) -> None:
             "the data directory where the store was made.",
             {"CHATHOOKS_SECRET_KEY": "is not the store's"},
         ) from None
+
+
+@asynccontextmanager
+async def alone_in(folder: Path) -> AsyncIterator[None]:
+    """Keep other processes with the same data directory waiting: one of them makes the first app, and its file."""
+    with (folder / FIRST_START_LOCK_FILE).open("a") as lock:
+        # Waiting blocks; the lock ends with its holder.
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        yield
 
 
 def _kept_credentials(path: Path) -> dict[str, str]:

@@ -42,7 +42,8 @@ class MembershipPart(TransactionPart):
             raise RuntimeError("a seat cannot depose itself")
         row = await self._one(_SEATS["try_seat_now"], (seat,))
         if not row[0]:
-            await self._all(_SEATS["end_session"], (seat,))
+            # Whoever deposes it at the same time holds the lock too, but not for long.
+            await self._all(_SEATS["end_session"], (seat, 0))
             return False
         await self._run(_SEATS["free_shares"], (seat,))
         await self._run(_SEATS["drop_seat"], (seat,))

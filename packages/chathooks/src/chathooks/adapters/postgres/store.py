@@ -265,6 +265,8 @@ class PostgresStore:
         self._refuse_waiting(StoreUnavailable("the server is stopping"))
         await self._pool.close()
         if not self._lost:
+            with contextlib.suppress(psycopg.Error):  # a batch that did not end in time
+                await self._control.execute(_SQL["rollback"], prepare=False)
             await self._tenure.leave(self._connection)
         await self._connection.close()
 
@@ -348,7 +350,11 @@ class PostgresStore:
             async with AsyncRawCursor(self._connection) as cursor:
                 moved = self._allotments.changed()
                 if not await self._tenure.sign(cursor, number, moved):
-                    self._taken_over()
+                    if isinstance(self._tenure, SoleTenure):
+                        self._taken_over()
+                    await (
+                        self._connection.close()
+                    )  # what follows is as for a session that was cut off
                     raise _BatchLost
         except psycopg.Error as error:
             raise _BatchLost from error

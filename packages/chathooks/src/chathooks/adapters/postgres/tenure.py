@@ -143,13 +143,14 @@ class SeatTenure:
 
     async def enter(self, connection: AsyncConnection[Any]) -> None:
         """See `Tenure`: take a new seat."""
-        async with AsyncRawCursor(connection) as cursor:
+        # In one transaction: nobody sees a seat that is not locked yet, and takes it for a dead one's.
+        async with connection.transaction(), AsyncRawCursor(connection) as cursor:
             await cursor.execute(_SQL["new_seat"], (self._name, int(self.works)))
             row = await cursor.fetchone()
             assert row is not None  # noqa: S101 -- the statement has one row
-            self.seat, self.session = row
-            self.batch = 0
-            await cursor.execute(_SQL["lock_seat"], (self.seat,))
+            seat, session = row
+            await cursor.execute(_SQL["lock_seat"], (seat,))
+        self.seat, self.session, self.batch = seat, session, 0
 
     async def take_back(self, connection: AsyncConnection[Any]) -> bool:
         """See `Tenure`."""
@@ -159,7 +160,7 @@ class SeatTenure:
             row = await cursor.fetchone()
             if row is None or not row[0]:
                 # The old session may linger, if the network was cut: the server has not noticed.
-                await cursor.execute(_SQL["end_session"], (self.seat,))
+                await cursor.execute(_SQL["end_session"], (self.seat, self.session))
                 await cursor.execute(_SQL["lock_seat"], (self.seat,))
             await cursor.execute(_SQL["look_at_seat"], (self.seat,))
             row = await cursor.fetchone()

@@ -1,5 +1,5 @@
 -- new_seat --
-INSERT INTO seats (name, works, session, batch, beat) VALUES (?, ?, pg_backend_pid(), 0, 0) RETURNING seat, session
+INSERT INTO seats (name, works, batch, beat) VALUES (?, ?, 0, 0) RETURNING seat, pg_backend_pid()
 
 -- lock_seat --
 SELECT pg_advisory_lock((hashtext(current_schema())::bigint << 32) | ?::bigint)
@@ -11,13 +11,14 @@ SELECT pg_try_advisory_lock((hashtext(current_schema())::bigint << 32) | ?::bigi
 SELECT pg_try_advisory_xact_lock((hashtext(current_schema())::bigint << 32) | ?::bigint)
 
 -- end_session --
-SELECT pg_terminate_backend(pid) FROM pg_locks
-WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND classid::bigint = (hashtext(current_schema())::bigint & 4294967295) AND objid::bigint = ?1::bigint
-    AND objsubid = 1 AND granted AND pid = (SELECT session FROM seats WHERE seat = ?1)
+SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND l.classid::bigint = (hashtext(current_schema())::bigint & 4294967295) AND l.objid::bigint = ?1::bigint
+    AND l.objsubid = 1 AND l.granted AND l.pid <> pg_backend_pid()
+    AND (l.pid = ?2::bigint OR a.state = 'idle' OR a.xact_start < clock_timestamp() - interval '2 seconds')
 
 -- look_at_seat --
-UPDATE seats SET session = pg_backend_pid() WHERE seat = ? RETURNING batch, session
+SELECT batch, pg_backend_pid() FROM seats WHERE seat = ?
 
 -- begin_with_baton --
 BEGIN; SET LOCAL lock_timeout = {baton_ms}; SELECT name, value FROM counters ORDER BY name FOR UPDATE;

@@ -3,7 +3,6 @@ CREATE TABLE seats (
     seat INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL,                      -- the node's, for people
     works INTEGER NOT NULL,                     -- 1: may have shares
-    session INTEGER NOT NULL,                -- process number of its session at the server
     batch INTEGER NOT NULL,                     -- of its latest commit: tells after a lost connection whether it was made
     beat INTEGER NOT NULL                       -- grows while the node is well
 );
