@@ -20,7 +20,10 @@ SELECT current_setting('full_page_writes'), current_setting('synchronous_commit'
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint
 
 -- seats_now --
-SELECT name, works, seat, beat, EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = session),
+SELECT name, works, seat, beat, EXISTS (
+        SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND l.classid::bigint = (hashtext(current_schema())::bigint & 4294967295) AND l.objid::bigint = seats.seat),
     (SELECT count(*) FROM shares WHERE shares.seat = seats.seat AND share <> 0),
     EXISTS (SELECT 1 FROM shares WHERE shares.seat = seats.seat AND share = 0)
 FROM seats ORDER BY name, seat
