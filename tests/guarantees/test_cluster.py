@@ -153,7 +153,7 @@ async def test_a_leader_killed_in_the_middle_of_a_step_of_fan_out_leaves_no_gap(
 async def waits_for_a_lock(cluster: Cluster) -> bool:
     return bool(
         cluster.rows(
-            "SELECT 1 FROM pg_stat_activity JOIN seats ON session = pid "
+            "SELECT 1 FROM pg_stat_activity JOIN pg_locks USING (pid) JOIN seats ON objid::bigint = seat AND objsubid = 1 "
             "WHERE works = 1 AND wait_event_type = 'Lock'"
         )
     )
