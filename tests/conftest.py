@@ -40,8 +40,16 @@ ON_BOTH = (
     "tests/e2e/api/test_replays.py",
     "tests/e2e/api/test_webhooks.py",
     "tests/e2e/chat",
+    "tests/e2e/cli/test_app_commands.py",
+    "tests/e2e/cli/test_chat_commands.py",
+    "tests/e2e/cli/test_session.py",
+    "tests/e2e/cli/test_webhook_commands.py",
+    "tests/e2e/api/test_schemathesis.py",
+    "tests/e2e/api/test_shutdown.py",
+    "tests/guarantees/test_promises_request.py",
+    "tests/guarantees/test_promises_server.py",
 )
-"""What touches the store. The HTTP edge, the way out and the commands do not know which one there is."""
+"""What touches the store. What looks at the SQLite file itself, such as doctor's tests, has its like for PostgreSQL."""
 SPREAD = (
     "tests/guarantees/test_attempts.py",
     "tests/guarantees/test_engine_model.py",

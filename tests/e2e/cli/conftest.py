@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from support import stores
 from support.command_line import Shell
 from support.scripted_endpoint import ScriptedEndpoint
 from support.server import Client, running
@@ -23,7 +24,7 @@ def _logs_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 async def server(
-    _logs_apart: None, tmp_path_factory: pytest.TempPathFactory
+    _logs_apart: None, tmp_path_factory: pytest.TempPathFactory, backend: stores.Backend
 ) -> AsyncIterator[Client]:
     async with running(
         tmp_path_factory.mktemp("server"),
@@ -34,7 +35,7 @@ async def server(
 
 
 @pytest.fixture(scope="module")
-async def endpoint() -> AsyncIterator[ScriptedEndpoint]:
+async def endpoint(backend: stores.Backend) -> AsyncIterator[ScriptedEndpoint]:
     async with ScriptedEndpoint() as listening:
         yield listening
 
