@@ -86,10 +86,11 @@ class Node:
         self._watch = Watch()
         self._engines: list[tuple[Engine, list[int]]] = []
         self._sequencer: Sequencer | None = None
-        self._roster: Roster | None = None
         self._stale: set[int] = set()
         self._certain_until_ms = 0
         self._looked = asyncio.Event()
+        self._shifting = asyncio.Lock()
+        """Held while shares, or engines for them, change."""
         self._stopping = False
         self._store: LaneStore | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,7 +113,10 @@ class Node:
     async def stop(self) -> None:
         """Let running attempts end and record them, then give everything back."""
         self.hold()
-        self._looked.set()
+        async with (
+            self._shifting
+        ):  # what is under way ends whole: an engine that gives is among none
+            pass
         await self._end_lead()
         await asyncio.gather(*(engine.stop() for engine, _ in self._engines))
         for task in (*self._tasks, self._task):
@@ -208,7 +212,6 @@ class Node:
                 self._certain_until_ms = began_ms + CERTAIN_MS
                 for engine, _ in () if was_certain else tuple(self._engines):
                     engine.go_on()
-                self._roster = roster
                 self._looked.set()
             await self._wait(LOOK_EVERY_MS)
 
@@ -220,14 +223,18 @@ class Node:
         while True:
             await self._looked.wait()
             self._looked.clear()
-            if self._stopping or self._roster is None:
+            if self._stopping:
                 continue
             try:
-                await self._shift(store, self._roster, self._stale)
+                async with self._shifting:
+                    await self._shift(store, self._stale)
             except StoreUnavailable as error:
                 log.warning("shares are looked after later", reason=error.message)
 
-    async def _shift(self, store: LaneStore, roster: Roster, stale: set[int]) -> None:
+    async def _shift(self, store: LaneStore, stale: set[int]) -> None:
+        # Read here and now, as this alone changes what the node has: a look that was made while an engine was ending
+        # still has its shares for ours, and they may be another's by now.
+        roster = await store.write(_roster)
         for seat in stale:
             if await store.write(lambda tx, seat=seat: tx.depose(seat)):  # type: ignore[misc]
                 log.warning("a node was dead; its work is taken over", seat=seat)
@@ -241,7 +248,7 @@ class Node:
 
     async def _begin(self, shares: Sequence[int], store: LaneStore) -> None:
         """Begin what these shares of ours ask for, where it is not under way: an earlier try may have failed."""
-        if LEAD in shares and self._sequencer is None:
+        if LEAD in shares and self._sequencer is None and not self._stopping:
             await self._begin_lead(store)
         served = {share for _, some in self._engines for share in some}
         lanes = [share for share in shares if share != LEAD and share not in served]
@@ -305,4 +312,8 @@ class Node:
 
 async def _look(tx: NodeTransaction) -> Roster:
     await tx.beat()
+    return await tx.roster()
+
+
+async def _roster(tx: NodeTransaction) -> Roster:
     return await tx.roster()

@@ -41,7 +41,7 @@ class NoTls(nats.errors.Error):
     """TLS was asked for and the server has none."""
 
 
-class Connection(Client):  # type: ignore[misc, unused-ignore]
+class Connection(Client):  # type: ignore[misc, unused-ignore]  # nats-py's types depend on its release
     """nats-py's, which says nothing about itself to a server that should have TLS and has none."""
 
     wants_tls = False
